@@ -1,0 +1,55 @@
+# Everything runs in .venv, which this file makes from the locked, hashed requirements.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= data
+SHOTS ?= screenshots
+
+.DEFAULT_GOAL := help
+
+help:  ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/run  ## Start the server at http://127.0.0.1:8000, on SQLite, in ./data
+	UMBRA_DATA_DIR="$${UMBRA_DATA_DIR:-$(DATA)}" $(BIN)/umbra serve
+
+test: $(VENV)/dev  ## Run the tests, on SQLite and on a PostgreSQL of their own
+	$(BIN)/python -m pytest -n auto
+
+check: $(VENV)/dev  ## Formatting, lint, types, imports
+	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+browse: $(VENV)/dev  ## Walk through every page in a headless browser without scripts (wants chromium, zbarimg, oathtool)
+	PYTHONPATH=tests $(BIN)/python -m pages.browser $(SHOTS)
+
+sabotage: $(VENV)/dev  ## Take each guard away, and see its race test turn red on PostgreSQL
+	$(BIN)/python tests/races/sabotage.py
+
+lock: $(VENV)/dev  ## Compile the requirements anew, with hashes and without addresses
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+		--python-version 3.11 --group build pyproject.toml --output-file requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+		--python-version 3.11 --group dev pyproject.toml --output-file requirements-dev.txt
+
+clean:  ## Remove what was made, but not the data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Umbra needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run: requirements.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev: requirements-dev.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@ $(VENV)/run
+
+.PHONY: help run test check browse sabotage lock clean
