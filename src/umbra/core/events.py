@@ -1,0 +1,88 @@
+"""What happened, and who is told."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from umbra.core.errors import Busy, InvalidRequest, Refused, Unavailable
+from umbra.core.ids import UserId
+
+JsonValue = str | int | bool | None
+
+
+class Event(StrEnum):
+    """The stable names in ``audit_events.event``; docs/reference/events.md says what each one means."""
+
+    ACCOUNT_CREATED = "account_created"
+    ACCOUNT_DISABLED = "account_disabled"
+    ACCOUNT_ENABLED = "account_enabled"
+    AUTHENTICATOR_CONFIRMED = "authenticator_confirmed"
+    AUTHENTICATOR_REMOVED = "authenticator_removed"
+    AUTHENTICATOR_RENAMED = "authenticator_renamed"
+    AUTHENTICATORS_LOCKED = "authenticators_locked"
+    BACKUP_CODES_REGENERATED = "backup_codes_regenerated"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name, not a password
+    SECOND_FACTOR_DISABLED = "second_factor_disabled"
+    SECOND_FACTOR_RESET = "second_factor_reset"
+    SECRET_REFUSED = "secret_refused"  # noqa: S105 - a name, not a secret
+    SESSION_ENDED = "session_ended"
+    SESSIONS_ENDED = "sessions_ended"
+    SETUP_STARTED = "setup_started"
+    SIGN_IN_CODE = "sign_in_code"
+    SIGN_IN_PASSWORD = "sign_in_password"  # noqa: S105 - a name, not a password
+    SIGNED_OUT = "signed_out"
+    STEP_UP = "step_up"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Where a request came from, as far as we can know."""
+
+    ip: str | None = None
+    user_agent: str | None = None
+
+
+@dataclass(slots=True)
+class Note:
+    """What a use case learns about its own event while it runs."""
+
+    user_id: UserId | None = None
+    detail: dict[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One line of the audit log; ``reason`` is null when the thing was done, and says why when it was not."""
+
+    event: Event
+    client: Client
+    user_id: UserId | None = None
+    reason: str | None = None
+    detail: dict[str, JsonValue] | None = None
+
+
+class Sink(Protocol):
+    """Where events go."""
+
+    async def record(self, happened: Happened) -> None:
+        """Keep ``happened``, in a transaction of its own, whatever becomes of the use case."""
+        ...
+
+
+@asynccontextmanager
+async def watching(sink: Sink, event: Event, client: Client, user_id: UserId | None = None) -> AsyncIterator[Note]:
+    """Record ``event`` when the block ends: as done, or as refused with its cause.
+
+    What the server could not decide, and what was never of the form, is no event.
+    """
+    note = Note(user_id)
+    try:
+        yield note
+    except (Busy, Unavailable, InvalidRequest):
+        raise
+    except Refused as refusal:
+        await sink.record(Happened(event, client, note.user_id, refusal.cause, note.detail or None))
+        raise
+    await sink.record(Happened(event, client, note.user_id, None, note.detail or None))

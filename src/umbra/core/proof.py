@@ -1,0 +1,43 @@
+"""What somebody offers to prove who they are, after the border has cleaned it."""
+
+from dataclasses import dataclass, field
+
+from umbra.core.errors import Refused
+from umbra.core.secret import Secret
+from umbra.core.typed import Digits
+
+
+@dataclass(frozen=True, slots=True)
+class TotpProof:
+    """Six digits from an authenticator app."""
+
+    code: Digits = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BackupProof:
+    """A backup code whose check character is right."""
+
+    selector: str = field(repr=False)
+    text: Secret[str] = field(repr=False)
+
+
+SecondFactorProof = TotpProof | BackupProof
+
+
+class CodeRefused(Refused):
+    """The code, TOTP or backup, is wrong, outside its time, or already used.
+
+    The caller is told one reason for all three: "already used" would confirm to a thief that the code was right.
+    """
+
+    reason = "code_refused"
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(self.reason)
+        self._cause = cause
+
+    @property
+    def cause(self) -> str:
+        """One of ``wrong``, ``late``, ``replayed``, ``superseded``, ``moved_secret``."""
+        return self._cause

@@ -1,0 +1,118 @@
+"""Argon2id, in a bounded number of threads beside the event loop."""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
+
+import argon2
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from umbra.core.errors import Busy
+from umbra.core.secret import Secret
+
+T = TypeVar("T")
+
+PROFILES: dict[str, argon2.Parameters] = {
+    name: argon2.Parameters(
+        type=argon2.Type.ID,
+        version=19,
+        salt_len=16,
+        hash_len=32,
+        time_cost=time_cost,
+        memory_cost=memory_kib,
+        parallelism=parallelism,
+    )
+    for name, memory_kib, time_cost, parallelism in (
+        ("owasp", 19_456, 2, 1),  # OWASP Password Storage; ASVS 5.0, appendix C: the floor
+        ("owasp-47", 47_104, 1, 1),  # the same cost, more memory
+        ("rfc9106", 65_536, 3, 4),  # RFC 9106, section 4, second recommendation
+    )
+}
+
+QUEUE_PER_THREAD = 16
+"""At some 25 ms a hash, the last in the queue waits less than half a second."""
+
+
+class Slot:
+    """A reserved place in the pool; hashing through it cannot be refused any more."""
+
+    def __init__(self, pool: "HashingPool") -> None:
+        self._pool = pool
+        self.running: Future[object] | None = None
+
+    async def hash(self, *texts: Secret[str]) -> list[str]:
+        """Return the Argon2id hash of each text, with a salt of its own."""
+        hasher = self._pool.hasher
+        return await self.run(lambda: [hasher.hash(_octets(text)) for text in texts])
+
+    async def matches(self, hashed: str | None, text: Secret[str]) -> bool:
+        """Say whether ``text`` has the hash ``hashed``; ``None`` costs the same and never matches."""
+        hasher = self._pool.hasher
+        return await self.run(partial(_matches, hasher, hashed or self._pool.decoy, text, is_real=hashed is not None))
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do ``work`` in one of the pool's threads."""
+        future = self._pool.threads.submit(work)
+        self.running = future  # type: ignore[assignment]  # whatever it returns, only its end matters here
+        return await asyncio.wrap_future(future)
+
+
+class HashingPool:
+    """Argon2id for everybody, never more than ``threads`` at once, with a short queue.
+
+    A place is taken before a guess is charged, so that "busy" charges nothing.
+    """
+
+    def __init__(self, profile: argon2.Parameters, *, threads: int | None = None) -> None:
+        count = threads or os.cpu_count() or 1
+        self.hasher = argon2.PasswordHasher.from_parameters(profile)
+        self.threads = ThreadPoolExecutor(count, thread_name_prefix="umbra-hash")
+        self.decoy = self.hasher.hash(b"nobody's password")
+        self._free = count * (1 + QUEUE_PER_THREAD)
+
+    @contextmanager
+    def slot(self) -> Iterator[Slot]:
+        """Reserve a place for as long as the block, and its hash, lasts.
+
+        Raises:
+            Busy: All places are taken.
+        """
+        if self._free <= 0:
+            raise Busy
+        self._free -= 1
+        slot = Slot(self)
+        try:
+            yield slot
+        finally:
+            if slot.running is None or slot.running.done():
+                self._free += 1
+            else:  # the caller went away; the thread has not
+                loop = asyncio.get_running_loop()
+                slot.running.add_done_callback(lambda _: loop.call_soon_threadsafe(self._release))
+
+    def is_outdated(self, hashed: str) -> bool:
+        """Say whether ``hashed`` was made with other parameters than today's."""
+        return self.hasher.check_needs_rehash(hashed)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self.threads.shutdown(wait=False, cancel_futures=True)
+
+    def _release(self) -> None:
+        self._free += 1
+
+
+def _matches(hasher: argon2.PasswordHasher, hashed: str, text: Secret[str], *, is_real: bool) -> bool:
+    try:
+        hasher.verify(hashed, _octets(text))
+    except (VerificationError, InvalidHashError):
+        return False
+    return is_real
+
+
+def _octets(text: Secret[str]) -> bytes:
+    return text.reveal().encode("utf-8", "surrogatepass")

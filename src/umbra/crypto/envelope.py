@@ -1,0 +1,48 @@
+"""Fernet tokens whose plaintext names the row that they belong to.
+
+Fernet authenticates nothing beside its own text, so a token copied into another row would open there. The
+plaintext therefore says where it belongs, and opening it elsewhere fails (docs/decisions/0009-fernet.md).
+"""
+
+import base64
+import json
+from dataclasses import dataclass
+
+from umbra.core.secret import Secret
+from umbra.crypto.keyring import Keyring
+
+VERSION = 1
+
+
+class MovedSecret(Exception):
+    """The token opens, but it was sealed for another row or another purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a sealed secret belongs."""
+
+    purpose: str
+    user: int
+    row: int
+
+
+def seal(keyring: Keyring, secret: Secret[bytes], place: Place) -> str:
+    """Return ``secret`` sealed for ``place`` under the newest key."""
+    text = json.dumps([VERSION, place.purpose, place.user, place.row, base64.b64encode(secret.reveal()).decode()])
+    return keyring.seal(text.encode())
+
+
+def unseal(keyring: Keyring, token: str, place: Place) -> Secret[bytes]:
+    """Return the secret that ``token`` holds for ``place``.
+
+    Raises:
+        UnreadableToken: No key opens it.
+        MovedSecret: It belongs elsewhere.
+    """
+    plaintext, _ = keyring.open(token)
+    match json.loads(plaintext):
+        case [1, place.purpose, place.user, place.row, str(secret)]:
+            return Secret(base64.b64decode(secret))
+        case _:
+            raise MovedSecret

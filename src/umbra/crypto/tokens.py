@@ -1,0 +1,48 @@
+"""Random tokens that we hand out, and the hashes of them that we keep.
+
+The hash is SHA-256 over purpose and token, without a key: 256 random bits cannot be guessed or tabulated, and a key
+would have to change on every server at the same instant (docs/decisions/0012-token-hashes.md).
+"""
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass
+
+from umbra.core.entropy import Entropy
+from umbra.core.secret import Secret
+
+TOKEN_BYTES = 32
+"""256 bits; ASVS 7.2.3 asks for 128."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenKind:
+    """One purpose of token; a token of one kind is never looked up as another."""
+
+    prefix: str
+
+    def new(self, entropy: Entropy) -> Secret[str]:
+        """Return a fresh token of this kind."""
+        body = base64.urlsafe_b64encode(entropy.token_bytes(TOKEN_BYTES)).rstrip(b"=").decode()
+        return Secret(self.prefix + body)
+
+    def hash_of(self, text: str) -> str | None:
+        """Return the hash under which a token is kept, or ``None`` when ``text`` is no token of this kind."""
+        if not text.startswith(self.prefix) or not _BODY.fullmatch(text, len(self.prefix)):
+            return None
+        return hashlib.sha256(b"umbra.token:" + text.encode()).hexdigest()
+
+    def hash_of_new(self, token: Secret[str]) -> str:
+        """Return the hash of a token that we have just made."""
+        hashed = self.hash_of(token.reveal())
+        if hashed is None:
+            raise ValueError("a token of another kind")
+        return hashed
+
+
+_BODY = re.compile(r"[A-Za-z0-9_-]{43}")
+
+SESSION = TokenKind("ums_")
+CHALLENGE = TokenKind("umc_")
+FIRST_RUN = TokenKind("umf_")
