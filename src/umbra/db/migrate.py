@@ -1,0 +1,118 @@
+"""The schema's history: Alembic's scripts inside the package, run on our own connections."""
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, MetaData, text
+
+from umbra.attempts import tables as attempts
+from umbra.audit import tables as audit
+from umbra.backup_codes import tables as backup_codes
+from umbra.challenge import tables as challenge
+from umbra.core.errors import Misconfigured
+from umbra.db import state
+from umbra.db.base import Base
+from umbra.db.database import Database
+from umbra.sessions import tables as sessions
+from umbra.totp import tables as totp
+from umbra.users import tables as users
+
+VERSION_TABLE = "umbra_alembic_version"
+"""A name of our own: a host application has an ``alembic_version`` already."""
+
+POSTGRES_MIGRATION_LOCK = 0x756D627261  # "umbra"; two servers that start at once migrate one after the other
+
+_DECLARED = (attempts, audit, backup_codes, challenge, sessions, state, totp, users)
+"""The modules that declare tables; importing them is what fills the metadata."""
+
+
+def metadata() -> MetaData:
+    """Return every table that Umbra declares."""
+    return Base.metadata
+
+
+async def upgrade(database: Database, target: str = "head") -> None:
+    """Bring the schema up to ``target``.
+
+    Raises:
+        Misconfigured: There is no such revision.
+    """
+    async with database.begin() as tx:
+        await tx.run_sync(_run, "upgrade", target)
+
+
+async def downgrade(database: Database, target: str) -> None:
+    """Take the schema back to ``target``; ``base`` is an empty database.
+
+    Raises:
+        Misconfigured: There is no such revision.
+    """
+    async with database.begin() as tx:
+        await tx.run_sync(_run, "downgrade", target)
+
+
+async def differences(database: Database) -> list[str]:
+    """Return what the database's schema lacks or has too much, a line each; none is what ``alembic check`` wants."""
+    async with database.read() as tx:
+        return await tx.run_sync(_differences)
+
+
+async def is_current(database: Database) -> bool:
+    """Say whether every migration has run."""
+    return await revision(database) == head()
+
+
+async def revision(database: Database) -> str | None:
+    """Return the newest revision that has run on the database, or ``None`` before the first."""
+    async with database.read() as tx:
+        return await tx.run_sync(_current_revision)
+
+
+def head() -> str | None:
+    """Return the newest revision that this program knows."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    return config
+
+
+def _run(connection: Connection, direction: str, target: str) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": POSTGRES_MIGRATION_LOCK})
+    config = _config()
+    config.attributes["connection"] = connection
+    try:
+        getattr(command, direction)(config, target)
+    except CommandError as error:
+        raise Misconfigured(f"the schema cannot go to {target!r}: {error}") from None
+
+
+def _current_revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
+
+
+def _differences(connection: Connection) -> list[str]:
+    context = MigrationContext.configure(
+        connection,
+        opts={"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": False},
+    )
+    found = [] if _current_revision(connection) == head() else ["migrations have not all run"]
+    return found + [_in_words(difference) for difference in compare_metadata(context, metadata())]
+
+
+def _in_words(difference: Any) -> str:
+    """Say what Alembic found: what would be done, and to what; changes of one column come in a list."""
+    if isinstance(difference, list):
+        return ", ".join(_in_words(one) for one in difference)
+    action, *parts = difference
+    names = (part if isinstance(part, str) else getattr(part, "name", None) for part in parts)
+    return " ".join([action.replace("_", " "), *(str(name) for name in names if name)])
