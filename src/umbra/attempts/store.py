@@ -1,0 +1,152 @@
+"""Budgets of guesses: charged before anything is looked at, cleared only by success of the same kind.
+
+A budget belongs to an account and a kind of proof, never to a challenge, an address alone or a process: a limit per
+challenge stops nobody who can ask for another one (contract 1.5, 5; NIST SP 800-63B-4, 3.2.2).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, case, delete, literal, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from umbra.attempts.errors import AttemptsSpent
+from umbra.attempts.tables import AttemptsRow
+from umbra.core.ids import UserId
+from umbra.db.base import UtcDateTime
+from umbra.db.statements import delete_some, insert
+
+FREE_FAILURES = 5
+"""After so many in a row the waiting begins."""
+
+FIRST_WAIT = timedelta(seconds=30)
+LONGEST_WAIT = timedelta(hours=1)
+"""NIST SP 800-63B-4, 3.2.2: "at least 30 seconds … up to one hour"."""
+
+MOST_TOTP_FAILURES = 100
+"""NIST SP 800-63B-4, 3.2.2: no more than 100 consecutive failures; then the authenticators are disabled."""
+
+PASSWORD_MEMORY = timedelta(days=1)
+"""How long wrong passwords from one address are remembered after the last one."""
+
+_WAITS = [(FREE_FAILURES + n, min(FIRST_WAIT * 2**n, LONGEST_WAIT)) for n in range(8)]
+"""The wait after that many failures; after more than the last, the longest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Whose guesses of which kind are counted together."""
+
+    name: str
+    most_failures: int | None = None
+
+
+def totp_budget(user_id: UserId) -> Budget:
+    """Return the budget of all of an account's TOTP codes, through every door."""
+    return Budget(f"totp:{user_id}", MOST_TOTP_FAILURES)
+
+
+def backup_code_budget(user_id: UserId) -> Budget:
+    """Return the budget of an account's backup codes.
+
+    It has no end: 80 bits do not fall to a guess an hour, and the owner's last way back in stays open.
+    """
+    return Budget(f"backup_code:{user_id}")
+
+
+def password_budget(username_key: str, network: str) -> Budget:
+    """Return the budget of an account's passwords from one network, so that a stranger keeps nobody out.
+
+    Names without an account have one too, or waiting would tell which names exist. The text is hashed because
+    people type passwords into the wrong field.
+    """
+    digest = hashlib.sha256(f"umbra.password-budget:{network}|{username_key}".encode()).hexdigest()
+    return Budget(f"password:{digest}")
+
+
+async def charge(tx: AsyncConnection, budget: Budget, now: datetime) -> int:
+    """Count one guess against ``budget`` and return how many there have been in a row.
+
+    Comparison and write are one statement, so that fifty guesses at once are let through one by one and the sixth
+    waits, on both databases. The caller commits before it looks at the guess. The clock is asked only of an account
+    that has to wait, so that one set back, or another server's, keeps nobody else out.
+
+    Raises:
+        AttemptsSpent: The budget has to wait; nothing was counted.
+    """
+    count = AttemptsRow.failures + 1
+    may_try: ColumnElement[bool] = or_(AttemptsRow.failures < FREE_FAILURES, AttemptsRow.next_at <= now)
+    if budget.most_failures is not None:
+        may_try = and_(may_try, AttemptsRow.failures < budget.most_failures)
+    charged = await tx.execute(
+        insert(tx, AttemptsRow)
+        .values(budget=budget.name, failures=1, next_at=now, charged_at=now)
+        .on_conflict_do_update(
+            index_elements=[AttemptsRow.budget],
+            set_={"failures": count, "next_at": _next_at(count, now), "charged_at": now},
+            where=may_try,
+        )
+        .returning(AttemptsRow.failures)
+    )
+    failures: int | None = charged.scalar_one_or_none()
+    if failures is None:
+        raise AttemptsSpent(await _wait(tx, budget, now))
+    return failures
+
+
+async def forgive(tx: AsyncConnection, budget: Budget, now: datetime) -> None:
+    """Clear the count after success of the same kind. The row stays: another charge may be waiting for it."""
+    await tx.execute(update(AttemptsRow).where(AttemptsRow.budget == budget.name).values(failures=0, next_at=now))
+
+
+async def hand_back(tx: AsyncConnection, budget: Budget, now: datetime) -> None:
+    """Take one charge back, because the server failed to finish what the guess had earned."""
+    await tx.execute(
+        update(AttemptsRow)
+        .where(AttemptsRow.budget == budget.name, AttemptsRow.failures > 0)
+        .values(failures=AttemptsRow.failures - 1, next_at=now)
+    )
+
+
+async def lift_lock(tx: AsyncConnection, budget: Budget, now: datetime) -> None:
+    """Open a budget that was used up for good, and only such a one."""
+    await tx.execute(
+        update(AttemptsRow)
+        .where(AttemptsRow.budget == budget.name, AttemptsRow.failures >= (budget.most_failures or 0))
+        .values(failures=0, next_at=now)
+    )
+
+
+async def delete_for_user(tx: AsyncConnection, user_id: UserId) -> None:
+    """Forget an account's failures; for an operator's reset."""
+    names = [totp_budget(user_id).name, backup_code_budget(user_id).name]
+    await tx.execute(delete(AttemptsRow).where(AttemptsRow.budget.in_(names)))
+
+
+async def delete_stale(tx: AsyncConnection, now: datetime, limit: int) -> int:
+    """Delete up to ``limit`` rows that limit nothing any more, and return how many."""
+    stale = and_(
+        AttemptsRow.charged_at < now - PASSWORD_MEMORY,
+        or_(AttemptsRow.failures == 0, AttemptsRow.budget.startswith("password:", autoescape=True)),
+    )
+    return await delete_some(tx, AttemptsRow.budget, stale, limit)
+
+
+def _next_at(count: ColumnElement[int], now: datetime) -> ColumnElement[datetime]:
+    def at(wait: timedelta) -> ColumnElement[datetime]:
+        return literal(now + wait, UtcDateTime)
+
+    return case(
+        (count < FREE_FAILURES, at(timedelta(0))),
+        *((count == failures, at(wait)) for failures, wait in _WAITS),
+        else_=at(LONGEST_WAIT),
+    )
+
+
+async def _wait(tx: AsyncConnection, budget: Budget, now: datetime) -> timedelta:
+    found = await tx.execute(select(AttemptsRow.failures, AttemptsRow.next_at).where(AttemptsRow.budget == budget.name))
+    failures, next_at = found.one()
+    if budget.most_failures is not None and failures >= budget.most_failures:
+        return LONGEST_WAIT
+    return next_at - now

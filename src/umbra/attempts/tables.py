@@ -1,0 +1,18 @@
+from datetime import datetime
+
+from sqlalchemy import Index, Integer, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from umbra.db.base import Base, UtcDateTime
+
+
+class AttemptsRow(Base):
+    """Guesses in a row without a success, against one budget."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (Index("ix_attempts_charged_at", "charged_at"),)
+
+    budget: Mapped[str] = mapped_column(String(100), primary_key=True)
+    failures: Mapped[int] = mapped_column(Integer)
+    next_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    charged_at: Mapped[datetime] = mapped_column(UtcDateTime)

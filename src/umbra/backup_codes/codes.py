@@ -1,0 +1,83 @@
+"""What a backup code looks like. Pure.
+
+Twenty characters in groups of four: three that select the row, sixteen that nobody can guess (80 bits; NIST
+SP 800-63B-4, 4.2.1.1, asks for 64), and one that catches typing errors.
+"""
+
+from dataclasses import dataclass
+
+from umbra.core.entropy import Entropy
+from umbra.core.errors import InvalidRequest
+from umbra.core.proof import BackupProof
+from umbra.core.secret import Secret
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's: without I, L, O (read as 1, 1, 0) and U."""
+
+SELECTOR_CHARACTERS = 3
+SECRET_CHARACTERS = 16
+GROUP_CHARACTERS = 4
+CODES_PER_SET = 10
+
+LENGTH = SELECTOR_CHARACTERS + SECRET_CHARACTERS + 1
+
+_CLEANED = str.maketrans({" ": None, "-": None, "I": "1", "L": "1", "O": "0"})
+_VALUES = {character: value for value, character in enumerate(ALPHABET)}
+
+
+@dataclass(frozen=True, slots=True)
+class BackupCode:
+    """A code that has just been made, before it is shown once and hashed."""
+
+    selector: str
+    text: Secret[str]
+
+    def shown(self) -> str:
+        """Return the code in groups, for its owner."""
+        text = self.text.reveal()
+        return "-".join(text[i : i + GROUP_CHARACTERS] for i in range(0, LENGTH, GROUP_CHARACTERS))
+
+
+def new_set(entropy: Entropy) -> list[BackupCode]:
+    """Return ten fresh codes whose selectors differ."""
+    codes: dict[str, BackupCode] = {}
+    while len(codes) < CODES_PER_SET:
+        body = _characters(entropy, SELECTOR_CHARACTERS + SECRET_CHARACTERS)
+        selector = body[:SELECTOR_CHARACTERS]
+        codes.setdefault(selector, BackupCode(selector, Secret(body + _check(body))))
+    return list(codes.values())
+
+
+def parse(typed: str) -> BackupProof:
+    """Return what somebody typed as a proof: case, spaces and hyphens ignored, look-alikes read as what is meant.
+
+    Raises:
+        InvalidRequest: It is no backup code, or has a typing error; nobody is charged for that.
+    """
+    text = typed.upper().translate(_CLEANED) if typed.isascii() else ""
+    if len(text) != LENGTH or not set(text) <= _VALUES.keys():
+        raise InvalidRequest(("backup_code", f"must be {LENGTH} letters and digits, as they were shown"))
+    if _check(text[:-1]) != text[-1]:
+        raise InvalidRequest(("backup_code", "has a typing error in it"))
+    return BackupProof(text[:SELECTOR_CHARACTERS], Secret(text))
+
+
+def _characters(entropy: Entropy, count: int) -> str:
+    return "".join(ALPHABET[byte % 32] for byte in entropy.token_bytes(count))  # 256 is 8 * 32: no bias
+
+
+def _check(body: str) -> str:
+    """Return the check character: the body as a polynomial over GF(32), evaluated at its generator.
+
+    Every wrong character, and every two that changed places, give another one.
+    """
+    total = 0
+    for character in body:
+        total = _times_x(total) ^ _VALUES[character]
+    return ALPHABET[_times_x(total)]
+
+
+def _times_x(value: int) -> int:
+    """Multiply by x in GF(32), reduced by x⁵ + x² + 1."""
+    doubled = value << 1
+    return doubled ^ 0b100101 if doubled & 0b100000 else doubled

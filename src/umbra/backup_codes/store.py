@@ -1,0 +1,100 @@
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from umbra.backup_codes.tables import BackupCodeRow
+from umbra.core.ids import UserId
+from umbra.core.proof import CodeRefused
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCode:
+    """The row that a selector names."""
+
+    id: int
+    used_at: datetime | None
+    code_hash: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BackupCodeCount:
+    """What the owner may know of a set."""
+
+    total: int
+    remaining: int
+    created_at: datetime
+
+
+async def replace_all(tx: AsyncConnection, user_id: UserId, codes: Sequence[tuple[str, str]], now: datetime) -> None:
+    """Put a new set, pairs of selector and hash, in the place of the old; the caller holds the user's row."""
+    await remove_all(tx, user_id)
+    await tx.execute(
+        insert(BackupCodeRow),
+        [
+            {
+                "user_id": user_id,
+                "selector": selector,
+                "code_hash": hashed,
+                "used_at": None,
+                "created_at": now,
+            }
+            for selector, hashed in codes
+        ],
+    )
+
+
+async def hold_all(tx: AsyncConnection, user_id: UserId) -> None:
+    """Lock every code of the account, before the count of guesses: in the order in which one is spent."""
+    await tx.execute(
+        select(BackupCodeRow.id).where(BackupCodeRow.user_id == user_id).order_by(BackupCodeRow.id).with_for_update()
+    )
+
+
+async def find(tx: AsyncConnection, user_id: UserId, selector: str) -> StoredCode | None:
+    """Return the row that ``selector`` names, used or not."""
+    row = (
+        await tx.execute(
+            select(BackupCodeRow.id, BackupCodeRow.used_at, BackupCodeRow.code_hash).where(
+                BackupCodeRow.user_id == user_id, BackupCodeRow.selector == selector
+            )
+        )
+    ).one_or_none()
+    return None if row is None else StoredCode(row.id, row.used_at, row.code_hash)
+
+
+async def spend(tx: AsyncConnection, user_id: UserId, code_id: int, now: datetime) -> None:
+    """Use a backup code up, at most once; the only function that does.
+
+    Raises:
+        CodeRefused: Another request got there first, or the set is dead.
+    """
+    spent = await tx.execute(
+        update(BackupCodeRow)
+        .where(BackupCodeRow.id == code_id, BackupCodeRow.user_id == user_id, BackupCodeRow.used_at.is_(None))
+        .values(used_at=now)
+        .returning(BackupCodeRow.id)
+    )
+    if spent.first() is None:
+        raise CodeRefused("replayed")
+
+
+async def count(tx: AsyncConnection, user_id: UserId) -> BackupCodeCount | None:
+    """Return how many codes the account's set has and has left, or ``None`` without a set."""
+    row = (
+        await tx.execute(
+            select(
+                func.count(BackupCodeRow.id).label("total"),
+                func.count(BackupCodeRow.used_at).label("used"),
+                func.min(BackupCodeRow.created_at).label("created_at"),
+            ).where(BackupCodeRow.user_id == user_id)
+        )
+    ).one()
+    return BackupCodeCount(row.total, row.total - row.used, row.created_at) if row.total else None
+
+
+async def remove_all(tx: AsyncConnection, user_id: UserId) -> None:
+    """Delete the account's codes, used and unused."""
+    await tx.execute(delete(BackupCodeRow).where(BackupCodeRow.user_id == user_id))

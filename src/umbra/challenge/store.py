@@ -1,0 +1,102 @@
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from umbra.challenge.errors import ChallengeRefused
+from umbra.challenge.tables import ChallengeRow
+from umbra.core.ids import ChallengeId, UserId
+from umbra.db.statements import delete_some
+
+LIFETIME = timedelta(minutes=5)
+MOST_GUESSES = 5
+MOST_OPEN = 100
+"""Open challenges an account (contract 1.5, 6); whoever knows the password may ask for more, and ends the oldest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """The state between the password and the code."""
+
+    id: ChallengeId
+    user_id: UserId
+
+
+async def create(tx: AsyncConnection, user_id: UserId, token_hash: str, now: datetime) -> None:
+    """Open a challenge; the caller holds the user's row, so that the count cannot be passed from two sides."""
+    newest = (
+        select(ChallengeRow.id)
+        .where(ChallengeRow.user_id == user_id)
+        .order_by(ChallengeRow.id.desc())
+        .limit(MOST_OPEN - 1)
+    )
+    await tx.execute(delete(ChallengeRow).where(ChallengeRow.user_id == user_id, ChallengeRow.id.not_in(newest)))
+    await tx.execute(
+        insert(ChallengeRow).values(
+            user_id=user_id, token_hash=token_hash, created_at=now, expires_at=now + LIFETIME, guesses=0
+        )
+    )
+
+
+async def find(tx: AsyncConnection, token_hash: str) -> Challenge:
+    """Return the challenge of a token, alive or not; whether it is alive is for ``charge`` to say.
+
+    Raises:
+        ChallengeRefused: There is none.
+    """
+    row = (
+        await tx.execute(select(ChallengeRow.id, ChallengeRow.user_id).where(ChallengeRow.token_hash == token_hash))
+    ).one_or_none()
+    if row is None:
+        raise ChallengeRefused
+    return Challenge(ChallengeId(row.id), UserId(row.user_id))
+
+
+async def charge(tx: AsyncConnection, challenge: Challenge, now: datetime) -> bool:
+    """Count one guess against the challenge, and say whether it was still good for one."""
+    charged = await tx.execute(
+        update(ChallengeRow)
+        .where(
+            ChallengeRow.id == challenge.id,
+            ChallengeRow.guesses < MOST_GUESSES,
+            ChallengeRow.expires_at > now,
+        )
+        .values(guesses=ChallengeRow.guesses + 1)
+        .returning(ChallengeRow.id)
+    )
+    return charged.first() is not None
+
+
+async def hand_back(tx: AsyncConnection, challenge: Challenge) -> None:
+    """Take one charge back, because the server failed to finish what the guess had earned."""
+    await tx.execute(
+        update(ChallengeRow)
+        .where(ChallengeRow.id == challenge.id, ChallengeRow.guesses > 0)
+        .values(guesses=ChallengeRow.guesses - 1)
+    )
+
+
+async def spend(tx: AsyncConnection, challenge: Challenge, now: datetime) -> None:
+    """Use the challenge up, at most once: the row that this statement deletes is the permission.
+
+    Raises:
+        ChallengeRefused: Somebody used it first, or it has ended.
+    """
+    spent = await tx.execute(
+        delete(ChallengeRow)
+        .where(ChallengeRow.id == challenge.id, ChallengeRow.expires_at > now)
+        .returning(ChallengeRow.id)
+    )
+    if spent.first() is None:
+        raise ChallengeRefused
+
+
+async def end_all(tx: AsyncConnection, user_id: UserId) -> None:
+    """End every challenge of an account."""
+    await tx.execute(delete(ChallengeRow).where(ChallengeRow.user_id == user_id))
+
+
+async def delete_expired(tx: AsyncConnection, now: datetime, limit: int) -> int:
+    """Delete up to ``limit`` challenges that have expired, and return how many."""
+    return await delete_some(tx, ChallengeRow.id, ChallengeRow.expires_at <= now, limit)

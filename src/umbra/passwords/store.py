@@ -1,0 +1,73 @@
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from umbra.core.ids import UserId
+from umbra.passwords.errors import CredentialsRefused
+from umbra.users.tables import UserRow
+from umbra.users.user import User
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPassword:
+    """An account with what is needed to check its password."""
+
+    user: User
+    disabled_at: datetime | None
+    version: int
+    password_hash: str = field(repr=False)
+
+
+async def find(tx: AsyncConnection, username_key: str) -> StoredPassword | None:
+    """Return the account of a folded name, disabled ones too."""
+    row = (
+        await tx.execute(
+            select(
+                UserRow.id,
+                UserRow.username,
+                UserRow.email,
+                UserRow.is_operator,
+                UserRow.disabled_at,
+                UserRow.password_version,
+                UserRow.password_hash,
+            ).where(UserRow.username_key == username_key)
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    user = User(UserId(row.id), row.username, row.email, row.is_operator)
+    return StoredPassword(user, row.disabled_at, row.password_version, row.password_hash)
+
+
+async def hold_unchanged(tx: AsyncConnection, user_id: UserId, version: int) -> None:
+    """Lock the account's row, provided that the password that was checked is still its password.
+
+    A sign-in holds it until its session or challenge exists; a change of password, of the second factor, or a
+    disabling therefore comes wholly before it or wholly after it, and then ends what it made.
+
+    Raises:
+        CredentialsRefused: The password has changed, or the account was disabled, since the check.
+    """
+    held = await tx.execute(
+        select(UserRow.id)
+        .where(UserRow.id == user_id, UserRow.password_version == version, UserRow.disabled_at.is_(None))
+        .with_for_update(key_share=True)
+    )
+    if held.first() is None:
+        raise CredentialsRefused("superseded")
+
+
+async def rehash(tx: AsyncConnection, user_id: UserId, password_hash: str) -> None:
+    """Store another hash of the same password; the caller holds the account's row."""
+    await tx.execute(update(UserRow).where(UserRow.id == user_id).values(password_hash=password_hash))
+
+
+async def change(tx: AsyncConnection, user_id: UserId, password_hash: str) -> None:
+    """Store the hash of another password, which ends every check of the old one; the caller holds the account's row."""
+    await tx.execute(
+        update(UserRow)
+        .where(UserRow.id == user_id)
+        .values(password_hash=password_hash, password_version=UserRow.password_version + 1)
+    )

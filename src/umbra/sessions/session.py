@@ -1,0 +1,33 @@
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from umbra.core.ids import SessionId
+from umbra.users.user import User
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody being signed in, as everybody above the store sees it."""
+
+    id: SessionId
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    authenticated_at: datetime
+    second_factor_at: datetime | None
+    ip: str | None
+    user_agent: str | None
+
+    @property
+    def amr(self) -> list[str]:
+        """How they proved who they are (RFC 8176)."""
+        return ["pwd"] if self.second_factor_at is None else ["pwd", "otp"]
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """The session that a request came with, and whose it is."""
+
+    user: User
+    session: Session
+    token_hash: str = field(repr=False)

@@ -1,0 +1,186 @@
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from umbra.core.events import Client
+from umbra.core.ids import SessionId, UserId
+from umbra.db.statements import delete_some, insert
+from umbra.sessions.errors import NotAuthenticated
+from umbra.sessions.session import Current, Session
+from umbra.sessions.tables import SessionRow
+from umbra.users.tables import UserRow
+from umbra.users.user import User
+
+_SESSION = (
+    SessionRow.id,
+    SessionRow.created_at,
+    SessionRow.last_seen_at,
+    SessionRow.expires_at,
+    SessionRow.authenticated_at,
+    SessionRow.second_factor_at,
+    SessionRow.ip,
+    SessionRow.user_agent,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a session lives: without use, and at all."""
+
+    idle: timedelta
+    lifetime: timedelta
+
+
+async def create(
+    tx: AsyncConnection,
+    user_id: UserId,
+    token_hash: str,
+    *,
+    client: Client,
+    now: datetime,
+    limits: Limits,
+    second_factor: bool,
+) -> Session:
+    """Begin a session; the only function that does."""
+    created = await tx.execute(
+        insert(tx, SessionRow)
+        .values(
+            user_id=user_id,
+            token_hash=token_hash,
+            created_at=now,
+            last_seen_at=now,
+            expires_at=now + limits.lifetime,
+            authenticated_at=now,
+            second_factor_at=now if second_factor else None,
+            ip=client.ip,
+            user_agent=client.user_agent,
+        )
+        .returning(*_SESSION)
+    )
+    return _session(created.one())
+
+
+async def find(tx: AsyncConnection, token_hash: str, now: datetime, idle: timedelta) -> Current:
+    """Return the session of a token.
+
+    Raises:
+        NotAuthenticated: There is none, it has ended, or its owner is disabled.
+    """
+    row = (
+        await tx.execute(
+            select(
+                *_SESSION,
+                UserRow.id.label("owner_id"),
+                UserRow.username,
+                UserRow.email,
+                UserRow.is_operator,
+            )
+            .join(UserRow, UserRow.id == SessionRow.user_id)
+            .where(SessionRow.token_hash == token_hash, _is_alive(now, idle), UserRow.disabled_at.is_(None))
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotAuthenticated
+    user = User(UserId(row.owner_id), row.username, row.email, row.is_operator)
+    return Current(user, _session(row), token_hash)
+
+
+async def touch(tx: AsyncConnection, session_id: SessionId, now: datetime) -> None:
+    """Note that the session was used now; only its idle limit moves."""
+    await tx.execute(
+        update(SessionRow).where(SessionRow.id == session_id, SessionRow.last_seen_at < now).values(last_seen_at=now)
+    )
+
+
+async def renew(
+    tx: AsyncConnection, current: Current, token_hash: str, *, now: datetime, second_factor: bool
+) -> Session:
+    """Give the session a new token and a fresh proof, at most once for each token that it had.
+
+    Raises:
+        NotAuthenticated: It has ended, or was renewed by another request, since this one was let in.
+    """
+    renewed = await tx.execute(
+        update(SessionRow)
+        .where(
+            SessionRow.id == current.session.id,
+            SessionRow.token_hash == current.token_hash,
+            SessionRow.revoked_at.is_(None),
+        )
+        .values(
+            token_hash=token_hash,
+            authenticated_at=now,
+            last_seen_at=now,
+            second_factor_at=now if second_factor else SessionRow.second_factor_at,
+        )
+        .returning(*_SESSION)
+    )
+    row = renewed.one_or_none()
+    if row is None:
+        raise NotAuthenticated
+    return _session(row)
+
+
+async def alive(tx: AsyncConnection, user_id: UserId, now: datetime, idle: timedelta) -> list[Session]:
+    """Return the account's sessions, the one used last first."""
+    rows = await tx.execute(
+        select(*_SESSION)
+        .where(SessionRow.user_id == user_id, _is_alive(now, idle))
+        .order_by(SessionRow.last_seen_at.desc(), SessionRow.id.desc())
+    )
+    return [_session(row) for row in rows]
+
+
+async def end(tx: AsyncConnection, user_id: UserId, session_id: SessionId, now: datetime, idle: timedelta) -> bool:
+    """End one session, and say whether the account had it, alive."""
+    ended = await tx.execute(
+        update(SessionRow)
+        .where(SessionRow.id == session_id, SessionRow.user_id == user_id, _is_alive(now, idle))
+        .values(revoked_at=now)
+        .returning(SessionRow.id)
+    )
+    return ended.first() is not None
+
+
+async def end_all(
+    tx: AsyncConnection, user_id: UserId, now: datetime, *, idle: timedelta, besides: SessionId | None = None
+) -> int:
+    """End the account's sessions, save one, and return how many were alive."""
+    mine: list[ColumnElement[bool]] = [SessionRow.user_id == user_id]
+    if besides is not None:
+        mine.append(SessionRow.id != besides)
+    ended = await tx.execute(
+        update(SessionRow).where(*mine, _is_alive(now, idle)).values(revoked_at=now).returning(SessionRow.id)
+    )
+    count = len(ended.all())
+    await tx.execute(update(SessionRow).where(*mine, SessionRow.revoked_at.is_(None)).values(revoked_at=now))
+    return count
+
+
+async def delete_expired(tx: AsyncConnection, now: datetime, idle: timedelta, limit: int) -> int:
+    """Delete up to ``limit`` sessions that are past a limit, and return how many.
+
+    An ended session stays until it would have expired, which changes nothing: nobody can use it.
+    """
+    dead = or_(SessionRow.expires_at <= now, SessionRow.last_seen_at <= now - idle)
+    return await delete_some(tx, SessionRow.id, dead, limit)
+
+
+def _is_alive(now: datetime, idle: timedelta) -> ColumnElement[bool]:
+    return and_(SessionRow.revoked_at.is_(None), SessionRow.expires_at > now, SessionRow.last_seen_at > now - idle)
+
+
+def _session(row: Row[*tuple[Any, ...]]) -> Session:
+    return Session(
+        SessionId(row.id),
+        row.created_at,
+        row.last_seen_at,
+        row.expires_at,
+        row.authenticated_at,
+        row.second_factor_at,
+        row.ip,
+        row.user_agent,
+    )

@@ -1,0 +1,384 @@
+"""Every query on authenticators and on the ledger of used codes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, Row, String, and_, delete, exists, func, literal, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from umbra.core.ids import AuthenticatorId, SessionId, UserId
+from umbra.core.proof import CodeRefused
+from umbra.core.typed import Digits, folded
+from umbra.db.base import UtcDateTime
+from umbra.db.statements import delete_some, insert
+from umbra.totp.algorithm import SKEW_STEPS, Step
+from umbra.totp.errors import LastAuthenticator, NameTaken, NoSetupPending
+from umbra.totp.tables import AuthenticatorRow, UsageRow
+
+SETUP_LIFETIME = timedelta(minutes=10)
+
+DIGITS_DEAD_STEPS = SKEW_STEPS + 1
+"""How many steps behind now an accepted code's step may lie for its digits to be refused for another step too."""
+
+USAGE_LIFE_STEPS = 4
+"""Two minutes: the ledger keeps a code for longer than any rule asks about it. The order of steps, in
+``last_step``, is what refuses it for ever after."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticator:
+    """An enrolled app, as its owner sees it."""
+
+    id: AuthenticatorId
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """What checking a code needs of an authenticator; ``sealed`` is a Fernet token."""
+
+    id: AuthenticatorId
+    last_step: Step | None
+    sealed: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingSetup:
+    """A set-up that one session has begun and not confirmed."""
+
+    id: AuthenticatorId
+    name: str
+    expires_at: datetime
+    sealed: str = field(repr=False)
+
+
+_SHOWN = (
+    AuthenticatorRow.id,
+    AuthenticatorRow.name,
+    AuthenticatorRow.created_at,
+    AuthenticatorRow.last_used_at,
+)
+
+
+async def spend_step(
+    tx: AsyncConnection,
+    user_id: UserId,
+    authenticator_id: AuthenticatorId,
+    *,
+    step: Step,
+    code: Digits,
+    now: datetime,
+    now_step: Step,
+    purpose: str,
+) -> None:
+    """Use ``step`` up, so that it and every earlier one are dead; the only function that does.
+
+    Two guards, in one transaction. The UPDATE compares and writes in one statement, so the database lets exactly
+    one of many simultaneous requests through, whatever each had read before. It also holds the authenticator's row
+    until we commit, so that the INSERT after it sees every earlier acceptance: it refuses the same digits for this
+    step (the seed's unique constraint) and, for as long as a replay of them could be in the window, for any other.
+
+    Raises:
+        CodeRefused: Another request got there first.
+    """
+    moved = await tx.execute(
+        update(AuthenticatorRow)
+        .where(
+            AuthenticatorRow.id == authenticator_id,
+            AuthenticatorRow.user_id == user_id,
+            or_(AuthenticatorRow.last_step.is_(None), AuthenticatorRow.last_step < step),
+        )
+        .values(last_step=step, last_used_at=now)
+        .returning(AuthenticatorRow.id)
+    )
+    if moved.first() is None:
+        raise CodeRefused("replayed")
+    digits_are_dead = exists().where(
+        UsageRow.user_id == user_id,
+        UsageRow.code == code,
+        UsageRow.window >= now_step - DIGITS_DEAD_STEPS,
+    )
+    recorded = await tx.execute(
+        insert(tx, UsageRow)
+        .from_select(
+            ["user_id", "code", "window", "used_at", "authenticator_id", "purpose"],
+            select(
+                literal(user_id, Integer),
+                literal(code, String),
+                literal(step, Integer),
+                literal(now, UtcDateTime),
+                literal(authenticator_id, Integer),
+                literal(purpose, String),
+            ).where(~digits_are_dead),
+        )
+        .on_conflict_do_nothing()
+        .returning(UsageRow.id)
+    )
+    if recorded.first() is None:
+        raise CodeRefused("replayed")
+
+
+async def was_used(tx: AsyncConnection, user_id: UserId, code: Digits, steps: Sequence[Step]) -> bool:
+    """Say whether the ledger holds ``code`` for one of ``steps``; for the audit log only."""
+    used = await tx.execute(
+        select(UsageRow.id)
+        .where(UsageRow.user_id == user_id, UsageRow.code == code, UsageRow.window.in_(steps))
+        .limit(1)
+    )
+    return used.first() is not None
+
+
+async def enrolled(tx: AsyncConnection, user_id: UserId) -> list[Enrolled]:
+    """Return the account's confirmed authenticators, the oldest first."""
+    rows = await tx.execute(
+        select(AuthenticatorRow.id, AuthenticatorRow.last_step, AuthenticatorRow.secret)
+        .where(AuthenticatorRow.user_id == user_id, AuthenticatorRow.confirmed_at.is_not(None))
+        .order_by(AuthenticatorRow.id)
+    )
+    return [
+        Enrolled(AuthenticatorId(row.id), None if row.last_step is None else Step(row.last_step), row.secret)
+        for row in rows
+    ]
+
+
+async def hold_all(tx: AsyncConnection, user_id: UserId) -> None:
+    """Lock every authenticator of the account, before a proof that uses one of them and may be about another.
+
+    Whoever signs in with an app locks it first and the count of guesses after it; so must whoever removes it.
+    """
+    await tx.execute(
+        select(AuthenticatorRow.id)
+        .where(AuthenticatorRow.user_id == user_id)
+        .order_by(AuthenticatorRow.id)
+        .with_for_update()
+    )
+
+
+async def is_enabled(tx: AsyncConnection, user_id: UserId) -> bool:
+    """Say whether the account has a confirmed authenticator."""
+    found = await tx.execute(
+        select(AuthenticatorRow.id)
+        .where(AuthenticatorRow.user_id == user_id, AuthenticatorRow.confirmed_at.is_not(None))
+        .limit(1)
+    )
+    return found.first() is not None
+
+
+async def shown(tx: AsyncConnection, user_id: UserId) -> list[Authenticator]:
+    """Return the account's confirmed authenticators for its owner's eyes."""
+    rows = await tx.execute(
+        select(*_SHOWN)
+        .where(AuthenticatorRow.user_id == user_id, AuthenticatorRow.confirmed_at.is_not(None))
+        .order_by(AuthenticatorRow.id)
+    )
+    return [_authenticator(row) for row in rows]
+
+
+async def shown_one(tx: AsyncConnection, authenticator_id: AuthenticatorId) -> Authenticator:
+    """Return one authenticator that the caller knows to exist."""
+    return _authenticator((await tx.execute(select(*_SHOWN).where(AuthenticatorRow.id == authenticator_id))).one())
+
+
+async def pending(tx: AsyncConnection, session_id: SessionId, now: datetime) -> PendingSetup | None:
+    """Return the set-up that this session has begun, unless it has expired. Other sessions never see it."""
+    row = (
+        await tx.execute(
+            select(
+                AuthenticatorRow.id,
+                AuthenticatorRow.name,
+                AuthenticatorRow.setup_expires_at,
+                AuthenticatorRow.secret,
+            ).where(
+                AuthenticatorRow.setup_session_id == session_id,
+                AuthenticatorRow.confirmed_at.is_(None),
+                AuthenticatorRow.setup_expires_at > now,
+            )
+        )
+    ).one_or_none()
+    if row is None or row.setup_expires_at is None:
+        return None
+    return PendingSetup(AuthenticatorId(row.id), row.name, row.setup_expires_at, row.secret)
+
+
+async def begin_setup(
+    tx: AsyncConnection, user_id: UserId, session_id: SessionId, name: str, now: datetime
+) -> AuthenticatorId:
+    """Put an unconfirmed authenticator in the place of any that this session had begun; its secret comes next."""
+    await tx.execute(delete(AuthenticatorRow).where(AuthenticatorRow.setup_session_id == session_id))
+    begun = await tx.execute(
+        insert(tx, AuthenticatorRow)
+        .values(
+            user_id=user_id,
+            name=name,
+            secret="",
+            created_at=now,
+            setup_session_id=session_id,
+            setup_expires_at=now + SETUP_LIFETIME,
+        )
+        .returning(AuthenticatorRow.id)
+    )
+    return AuthenticatorId(begun.scalar_one())
+
+
+async def put_secret(tx: AsyncConnection, authenticator_id: AuthenticatorId, sealed: str) -> None:
+    """Give a fresh authenticator its sealed secret, which names the row and so had to wait for its id."""
+    await tx.execute(update(AuthenticatorRow).where(AuthenticatorRow.id == authenticator_id).values(secret=sealed))
+
+
+async def rename_pending(tx: AsyncConnection, authenticator_id: AuthenticatorId, name: str) -> None:
+    """Give an unconfirmed authenticator another name."""
+    await tx.execute(update(AuthenticatorRow).where(AuthenticatorRow.id == authenticator_id).values(name=name))
+
+
+async def switch_on(tx: AsyncConnection, authenticator_id: AuthenticatorId, name: str, now: datetime) -> None:
+    """Confirm a pending authenticator, at most once; from here on it counts and no session owns it.
+
+    Raises:
+        NoSetupPending: It was confirmed, replaced or removed meanwhile.
+    """
+    switched = await tx.execute(
+        update(AuthenticatorRow)
+        .where(AuthenticatorRow.id == authenticator_id, AuthenticatorRow.confirmed_at.is_(None))
+        .values(confirmed_at=now, name_key=folded(name), setup_session_id=None, setup_expires_at=None)
+        .returning(AuthenticatorRow.id)
+    )
+    if switched.first() is None:
+        raise NoSetupPending
+
+
+async def names_taken(tx: AsyncConnection, user_id: UserId) -> set[str]:
+    """Return the folded names of the account's confirmed authenticators."""
+    rows = await tx.execute(
+        select(AuthenticatorRow.name_key).where(
+            AuthenticatorRow.user_id == user_id, AuthenticatorRow.name_key.is_not(None)
+        )
+    )
+    return {key for (key,) in rows if key is not None}
+
+
+async def refuse_taken_name(
+    tx: AsyncConnection, user_id: UserId, name: str, *, besides: AuthenticatorId | None = None
+) -> None:
+    """Refuse a name that a confirmed authenticator of the account has; the caller holds the user's row.
+
+    Raises:
+        NameTaken: One has it.
+    """
+    taken = select(AuthenticatorRow.id).where(
+        AuthenticatorRow.user_id == user_id, AuthenticatorRow.name_key == folded(name)
+    )
+    if besides is not None:
+        taken = taken.where(AuthenticatorRow.id != besides)
+    if (await tx.execute(taken)).first() is not None:
+        raise NameTaken
+
+
+async def rename(tx: AsyncConnection, user_id: UserId, authenticator_id: AuthenticatorId, name: str) -> bool:
+    """Give a confirmed authenticator another name, and say whether the account has it."""
+    renamed = await tx.execute(
+        update(AuthenticatorRow)
+        .where(_is_confirmed(user_id, authenticator_id))
+        .values(name=name, name_key=folded(name))
+        .returning(AuthenticatorRow.id)
+    )
+    return renamed.first() is not None
+
+
+async def has(tx: AsyncConnection, user_id: UserId, authenticator_id: AuthenticatorId) -> bool:
+    """Say whether the account has that confirmed authenticator."""
+    found = await tx.execute(select(AuthenticatorRow.id).where(_is_confirmed(user_id, authenticator_id)))
+    return found.first() is not None
+
+
+async def refuse_last(tx: AsyncConnection, user_id: UserId) -> None:
+    """Refuse to go on when the account has one authenticator only; the caller holds the user's row.
+
+    Raises:
+        LastAuthenticator: It has.
+    """
+    count = await tx.execute(
+        select(func.count())
+        .select_from(AuthenticatorRow)
+        .where(AuthenticatorRow.user_id == user_id, AuthenticatorRow.confirmed_at.is_not(None))
+    )
+    if count.scalar_one() <= 1:
+        raise LastAuthenticator
+
+
+async def remove(tx: AsyncConnection, user_id: UserId, authenticator_id: AuthenticatorId) -> bool:
+    """Delete one authenticator, and say whether it was there."""
+    removed = await tx.execute(
+        delete(AuthenticatorRow).where(_is_confirmed(user_id, authenticator_id)).returning(AuthenticatorRow.id)
+    )
+    return removed.first() is not None
+
+
+async def remove_all(tx: AsyncConnection, user_id: UserId) -> None:
+    """Delete every authenticator of the account, pending ones too. The ledger of used codes stays."""
+    await tx.execute(delete(AuthenticatorRow).where(AuthenticatorRow.user_id == user_id))
+
+
+async def delete_old_usage(tx: AsyncConnection, now_step: Step, limit: int) -> int:
+    """Delete up to ``limit`` used codes past their life, and return how many.
+
+    None of them becomes acceptable again: ``last_step`` refuses their steps without the ledger.
+    """
+    return await delete_some(tx, UsageRow.id, UsageRow.window < now_step - USAGE_LIFE_STEPS, limit)
+
+
+async def delete_expired_setups(tx: AsyncConnection, now: datetime, limit: int) -> int:
+    """Delete up to ``limit`` set-ups that nobody confirmed in time, and return how many."""
+    expired = and_(AuthenticatorRow.setup_expires_at <= now, AuthenticatorRow.confirmed_at.is_(None))
+    return await delete_some(tx, AuthenticatorRow.id, expired, limit)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRow:
+    """A sealed secret and the row that it belongs to; for rotation."""
+
+    id: AuthenticatorId
+    user_id: UserId
+    sealed: str = field(repr=False)
+
+
+async def sealed_after(tx: AsyncConnection, after: int, limit: int) -> list[SealedRow]:
+    """Return up to ``limit`` sealed secrets, in the order of their rows, behind row ``after``."""
+    rows = await tx.execute(
+        select(AuthenticatorRow.id, AuthenticatorRow.user_id, AuthenticatorRow.secret)
+        .where(AuthenticatorRow.id > after)
+        .order_by(AuthenticatorRow.id)
+        .limit(limit)
+    )
+    return [SealedRow(AuthenticatorId(row.id), UserId(row.user_id), row.secret) for row in rows]
+
+
+async def reseal(tx: AsyncConnection, row: SealedRow, sealed: str) -> bool:
+    """Put another token of the same secret into a row, unless the row has changed meanwhile."""
+    resealed = await tx.execute(
+        update(AuthenticatorRow)
+        .where(AuthenticatorRow.id == row.id, AuthenticatorRow.secret == row.sealed)
+        .values(secret=sealed)
+        .returning(AuthenticatorRow.id)
+    )
+    return resealed.first() is not None
+
+
+async def count_all(tx: AsyncConnection) -> int:
+    """Return how many authenticators there are, pending ones too."""
+    return (await tx.execute(select(func.count()).select_from(AuthenticatorRow))).scalar_one()
+
+
+def _is_confirmed(user_id: UserId, authenticator_id: AuthenticatorId) -> ColumnElement[bool]:
+    return and_(
+        AuthenticatorRow.id == authenticator_id,
+        AuthenticatorRow.user_id == user_id,
+        AuthenticatorRow.confirmed_at.is_not(None),
+    )
+
+
+def _authenticator(row: Row[*tuple[Any, ...]]) -> Authenticator:
+    return Authenticator(AuthenticatorId(row.id), row.name, row.created_at, row.last_used_at)

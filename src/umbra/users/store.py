@@ -1,0 +1,108 @@
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, and_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from umbra.core.errors import NotFound
+from umbra.core.ids import UserId
+from umbra.core.typed import folded
+from umbra.db.statements import insert
+from umbra.users.errors import UsernameTaken
+from umbra.users.tables import UserRow
+from umbra.users.user import Account, User
+
+_USER = (UserRow.id, UserRow.username, UserRow.email, UserRow.is_operator)
+_ACCOUNT = (*_USER, UserRow.created_at, UserRow.disabled_at)
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """An account to be made; the password is a hash already."""
+
+    username: str
+    email: str | None
+    password_hash: str
+    is_operator: bool = False
+
+
+async def add(tx: AsyncConnection, new: NewUser, now: datetime) -> User:
+    """Make an account.
+
+    Raises:
+        UsernameTaken: Another account has that name.
+    """
+    added = await tx.execute(
+        insert(tx, UserRow)
+        .values(
+            username=new.username,
+            username_key=folded(new.username),
+            email=new.email,
+            password_hash=new.password_hash,
+            is_operator=new.is_operator,
+            created_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(*_USER)
+    )
+    row = added.one_or_none()
+    if row is None:
+        raise UsernameTaken
+    return _user(row)
+
+
+async def exists(tx: AsyncConnection, username: str) -> bool:
+    """Say whether an account has that name."""
+    found = await tx.execute(select(UserRow.id).where(UserRow.username_key == folded(username)))
+    return found.first() is not None
+
+
+async def is_anybody_there(tx: AsyncConnection) -> bool:
+    """Say whether there is any account."""
+    return (await tx.execute(select(UserRow.id).limit(1))).first() is not None
+
+
+async def hold(tx: AsyncConnection, user_id: UserId) -> None:
+    """Lock the account's row until the transaction ends; where two changes of one account must not cross.
+
+    It is the first lock that a transaction takes, and does not stand in the way of rows that refer to the account.
+    """
+    await tx.execute(select(UserRow.id).where(UserRow.id == user_id).with_for_update(key_share=True))
+
+
+async def by_name(tx: AsyncConnection, username: str) -> Account:
+    """Return the account of that name.
+
+    Raises:
+        NotFound: There is none.
+    """
+    row = (await tx.execute(select(*_ACCOUNT).where(UserRow.username_key == folded(username)))).one_or_none()
+    if row is None:
+        raise NotFound
+    return _account(row)
+
+
+async def everybody(tx: AsyncConnection) -> list[Account]:
+    """Return all accounts, the oldest first."""
+    return [_account(row) for row in await tx.execute(select(*_ACCOUNT).order_by(UserRow.id))]
+
+
+async def disable(tx: AsyncConnection, user_id: UserId, now: datetime) -> None:
+    """Keep the account out from now on."""
+    await tx.execute(
+        update(UserRow).where(and_(UserRow.id == user_id, UserRow.disabled_at.is_(None))).values(disabled_at=now)
+    )
+
+
+async def enable(tx: AsyncConnection, user_id: UserId) -> None:
+    """Let the account sign in again."""
+    await tx.execute(update(UserRow).where(UserRow.id == user_id).values(disabled_at=None))
+
+
+def _user(row: Row[*tuple[Any, ...]]) -> User:
+    return User(UserId(row.id), row.username, row.email, row.is_operator)
+
+
+def _account(row: Row[*tuple[Any, ...]]) -> Account:
+    return Account(_user(row), row.created_at, row.disabled_at)
