@@ -1,0 +1,124 @@
+"""Signing in: password, challenge, code, session."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from umbra.auth import Auth
+from umbra.backup_codes import store as backup_codes
+from umbra.challenge import store as challenges
+from umbra.challenge.errors import ChallengeRefused
+from umbra.core.events import Client, Event, watching
+from umbra.core.ids import UserId
+from umbra.core.proof import BackupProof, SecondFactorProof
+from umbra.core.secret import Secret
+from umbra.crypto import tokens
+from umbra.passwords import flows as passwords
+from umbra.sessions import flows as session_flows
+from umbra.sessions import store as sessions
+from umbra.sessions.errors import NotAuthenticated
+from umbra.sessions.session import Current
+from umbra.signin import guesses
+from umbra.signin.guesses import Guess
+from umbra.totp import store as totp
+from umbra.totp.errors import NotEnabled
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A new session, and the token that stands for it; the token is shown to nobody again."""
+
+    current: Current
+    token: Secret[str]
+    backup_codes_remaining: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRequired:
+    """The password was right, and opens nothing but the code step."""
+
+    mfa_token: Secret[str]
+    expires_in: timedelta
+
+
+async def login(auth: Auth, username: str, password: Secret[str], client: Client) -> SignedIn | CodeRequired:
+    """Take the password step; without a second factor it is the whole sign-in.
+
+    Raises:
+        CredentialsRefused: Wrong password, unknown user, disabled account.
+        AttemptsSpent: Too many wrong ones for this account from this network.
+        Busy: The hashing pool is full; nothing was charged.
+    """
+    async with watching(auth.sink, Event.SIGN_IN_PASSWORD, client) as note:
+        with auth.hashing.slot() as slot:
+            checked = await passwords.check(auth, slot, username, password, client, note)
+        async with guesses.handing_back(auth, checked.budget), auth.db.begin() as tx:
+            now = auth.clock.now()
+            await passwords.accept(tx, checked, now)
+            if await totp.is_enabled(tx, checked.user.id):
+                mfa_token = tokens.CHALLENGE.new(auth.entropy)
+                await challenges.create(tx, checked.user.id, tokens.CHALLENGE.hash_of_new(mfa_token), now)
+                return CodeRequired(mfa_token, challenges.LIFETIME)
+            token = tokens.SESSION.new(auth.entropy)
+            token_hash = tokens.SESSION.hash_of_new(token)
+            session = await sessions.create(
+                tx,
+                checked.user.id,
+                token_hash,
+                client=client,
+                now=now,
+                limits=session_flows.limits(auth),
+                second_factor=False,
+            )
+            return SignedIn(Current(checked.user, session, token_hash), token)
+
+
+async def verify(auth: Auth, mfa_token: str, proof: SecondFactorProof, client: Client) -> SignedIn:
+    """Take the code step of a sign-in.
+
+    The challenge, the code and the new session share one transaction: all of them, or none.
+
+    Raises:
+        ChallengeRefused: The token is unknown, expired, used, or has been guessed at five times.
+        AttemptsSpent: The account has to wait.
+        CodeRefused: Wrong, outside its time, or already used.
+        Busy: The hashing pool is full; nothing was charged.
+    """
+    token_hash = tokens.CHALLENGE.hash_of(mfa_token)
+    async with watching(auth.sink, Event.SIGN_IN_CODE, client) as note:
+        note.detail["method"] = guesses.method_of(proof)
+        if token_hash is None:
+            raise ChallengeRefused
+        async with auth.db.read() as tx:
+            challenge = await challenges.find(tx, token_hash)
+        note.user_id = challenge.user_id
+        try:
+            proven = await guesses.look(auth, Guess(challenge.user_id, proof, "sign_in", client, challenge))
+        except NotEnabled:
+            raise ChallengeRefused from None  # the second factor was turned off meanwhile: sign in anew
+        token = tokens.SESSION.new(auth.entropy)
+        async with guesses.handing_back(auth, proven.budget, challenge=challenge), auth.db.begin() as tx:
+            now = auth.clock.now()
+            await challenges.spend(tx, challenge, now)
+            await guesses.spend(tx, proven, now)
+            remaining = await _remaining(tx, challenge.user_id) if isinstance(proof, BackupProof) else None
+            await sessions.create(
+                tx,
+                challenge.user_id,
+                tokens.SESSION.hash_of_new(token),
+                client=client,
+                now=now,
+                limits=session_flows.limits(auth),
+                second_factor=True,
+            )
+            try:
+                current = await sessions.find(tx, tokens.SESSION.hash_of_new(token), now, auth.settings.session_idle)
+            except NotAuthenticated:
+                raise ChallengeRefused from None  # the account was disabled meanwhile
+    return SignedIn(current, token, remaining)
+
+
+async def _remaining(tx: AsyncConnection, user_id: UserId) -> int:
+    count = await backup_codes.count(tx, user_id)
+    return count.remaining if count else 0

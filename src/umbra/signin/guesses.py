@@ -1,0 +1,208 @@
+"""The one way by which a second factor is looked at and spent; every door leads here.
+
+Two transactions on purpose. ``look`` charges the guess and commits before it compares anything, so neither a crash
+nor a rollback hands a guess back. ``spend``, inside the caller's transaction, uses the proof up together with what
+it was for.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from umbra.attempts import store as attempts
+from umbra.attempts.store import MOST_TOTP_FAILURES, Budget
+from umbra.auth import Auth
+from umbra.backup_codes import flows as backup_flows
+from umbra.backup_codes import store as backup_codes
+from umbra.backup_codes.flows import BackupMatch
+from umbra.challenge import store as challenges
+from umbra.challenge.errors import ChallengeRefused
+from umbra.challenge.store import Challenge
+from umbra.core.errors import Unavailable
+from umbra.core.events import Client, Event, Happened
+from umbra.core.ids import SessionId, UserId
+from umbra.core.proof import BackupProof, CodeRefused, SecondFactorProof, TotpProof
+from umbra.core.typed import Digits
+from umbra.crypto.argon import Slot
+from umbra.db.database import DatabaseFault
+from umbra.passwords import flows as passwords
+from umbra.passwords.flows import Checked
+from umbra.totp import flows as totp_flows
+from umbra.totp import store as totp
+from umbra.totp.errors import NotEnabled
+from umbra.totp.flows import Match, Opened
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A second factor that was right when it was looked at; ``spend`` decides whether it counts."""
+
+    user_id: UserId
+    found: Match | BackupMatch
+    budget: Budget
+    purpose: str
+    challenge: Challenge | None = None
+
+
+def method_of(proof: SecondFactorProof) -> str:
+    """Return the name of a kind of second factor."""
+    return "totp" if isinstance(proof, TotpProof) else "backup_code"
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """Somebody's attempt at an account's second factor; ``challenge`` is set when they are not signed in yet."""
+
+    user_id: UserId
+    proof: SecondFactorProof
+    purpose: str
+    client: Client
+    challenge: Challenge | None = None
+
+
+async def look(auth: Auth, guess: Guess, *, slot: Slot | None = None) -> Proven:
+    """Charge a guess at an account's second factor, commit, and only then look at it.
+
+    Raises:
+        NotEnabled: The account has no authenticator; nothing was charged.
+        AttemptsSpent: The account has to wait; nothing was charged, and the challenge is spared too.
+        ChallengeRefused: The challenge has ended.
+        CodeRefused: Wrong, outside its time, or already used.
+        Busy: The hashing pool is full; nothing was charged.
+        SecretsUnreadable: The server cannot read the secrets; nothing was charged.
+    """
+    match guess.proof:
+        case TotpProof(code):
+            return await _look_at_totp(auth, guess, code)
+        case BackupProof() as proof:
+            async with AsyncExitStack() as stack:
+                return await _look_at_backup_code(auth, guess, proof, slot or stack.enter_context(auth.hashing.slot()))
+
+
+async def look_at_pending(
+    auth: Auth, user_id: UserId, session_id: SessionId, code: Digits, client: Client
+) -> tuple[totp.PendingSetup, Proven]:
+    """Look at the first code of an authenticator that is being set up, under the same budget.
+
+    Raises:
+        NoSetupPending: This session has begun none, or it has expired; nothing was charged.
+        NameTaken: Another authenticator has got its name meanwhile; nothing was charged.
+        AttemptsSpent: The account has to wait; nothing was charged.
+        CodeRefused: Wrong, or outside its time.
+    """
+    now = auth.clock.now()
+    budget = attempts.totp_budget(user_id)
+    async with auth.db.begin() as tx:
+        pending, opened = await totp_flows.pending_opened(auth, tx, user_id, session_id, now)
+        await totp.refuse_taken_name(tx, user_id, pending.name)
+        failures = await attempts.charge(tx, budget, now)
+    async with _telling_of_a_lock(auth, user_id, client, failures):
+        found = await totp_flows.match(auth, user_id, [opened], code, now)
+    return pending, Proven(user_id, found, budget, "confirm")
+
+
+async def spend(tx: AsyncConnection, proven: Proven, now: datetime) -> None:
+    """Use the proof up, clear the count of its kind, and lift the lock that a backup code lifts.
+
+    Raises:
+        CodeRefused: Another request got there first.
+    """
+    match proven.found:
+        case Match() as found:
+            await totp.spend_step(
+                tx,
+                proven.user_id,
+                found.authenticator_id,
+                step=found.step,
+                code=found.code,
+                now=now,
+                now_step=found.now_step,
+                purpose=proven.purpose,
+            )
+        case BackupMatch() as found:
+            await backup_codes.spend(tx, proven.user_id, found.code_id, now)
+            await attempts.lift_lock(tx, attempts.totp_budget(proven.user_id), now)
+    await attempts.forgive(tx, proven.budget, now)
+
+
+@asynccontextmanager
+async def handing_back(auth: Auth, *budgets: Budget, challenge: Challenge | None = None) -> AsyncIterator[None]:
+    """Take the charges back when the server fails to finish what right guesses had earned (contract 1.5, 7).
+
+    Only a right guess gets this far, and the caller is not told that it was right, so nothing is won by it. When
+    the database is gone for this too, the charge stands: better one guess too few than one too many.
+    """
+    try:
+        yield
+    except (Unavailable, DatabaseFault):
+        try:
+            async with auth.db.begin() as tx:
+                if challenge is not None:
+                    await challenges.hand_back(tx, challenge)
+                for budget in budgets:
+                    await attempts.hand_back(tx, budget, auth.clock.now())
+        except (Unavailable, DatabaseFault):
+            pass
+        raise
+
+
+async def accept_password(auth: Auth, checked: Checked) -> None:
+    """Settle a right password on its own, before a code is looked at.
+
+    Raises:
+        CredentialsRefused: The password has changed, or the account was disabled, since the check.
+    """
+    async with handing_back(auth, checked.budget), auth.db.begin() as tx:
+        await passwords.accept(tx, checked, auth.clock.now())
+
+
+@asynccontextmanager
+async def _telling_of_a_lock(auth: Auth, user_id: UserId, client: Client, failures: int) -> AsyncIterator[None]:
+    try:
+        yield
+    except CodeRefused:
+        if failures >= MOST_TOTP_FAILURES:
+            await auth.sink.record(Happened(Event.AUTHENTICATORS_LOCKED, client, user_id))
+        raise
+
+
+async def _look_at_totp(auth: Auth, guess: Guess, code: Digits) -> Proven:
+    now = auth.clock.now()
+    budget = attempts.totp_budget(guess.user_id)
+    opened = await _opened(auth, guess)
+    async with auth.db.begin() as tx:
+        failures = await _charge(tx, guess, budget, now)
+    async with _telling_of_a_lock(auth, guess.user_id, guess.client, failures):
+        found = await totp_flows.match(auth, guess.user_id, opened, code, now)
+    return Proven(guess.user_id, found, budget, guess.purpose, guess.challenge)
+
+
+async def _look_at_backup_code(auth: Auth, guess: Guess, proof: BackupProof, slot: Slot) -> Proven:
+    budget = attempts.backup_code_budget(guess.user_id)
+    async with auth.db.begin() as tx:
+        if not await totp.is_enabled(tx, guess.user_id):
+            raise NotEnabled
+        stored = await backup_codes.find(tx, guess.user_id, proof.selector)
+        await _charge(tx, guess, budget, auth.clock.now())
+    found = await backup_flows.match(slot, stored, proof)
+    return Proven(guess.user_id, found, budget, guess.purpose, guess.challenge)
+
+
+async def _opened(auth: Auth, guess: Guess) -> list[Opened]:
+    async with auth.db.read() as tx:
+        enrolled = await totp.enrolled(tx, guess.user_id)
+    if not enrolled:
+        raise NotEnabled
+    return await totp_flows.open_secrets(auth, guess.user_id, enrolled, guess.client)
+
+
+async def _charge(tx: AsyncConnection, guess: Guess, budget: Budget, now: datetime) -> int:
+    """Charge the challenge, if there is one, and the account; the account's wait is the answer that wins."""
+    is_open = guess.challenge is None or await challenges.charge(tx, guess.challenge, now)
+    failures = await attempts.charge(tx, budget, now)
+    if not is_open:
+        raise ChallengeRefused
+    return failures

@@ -1,0 +1,254 @@
+"""What changes an account's second factor, and what that does to its sessions."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from umbra.auth import Auth
+from umbra.backup_codes import flows as backup_flows
+from umbra.backup_codes import store as backup_codes
+from umbra.backup_codes.store import BackupCodeCount
+from umbra.challenge import store as challenges
+from umbra.core.errors import NotFound
+from umbra.core.events import Client, Event, Note, watching
+from umbra.core.ids import AuthenticatorId, UserId
+from umbra.core.proof import SecondFactorProof, TotpProof
+from umbra.core.secret import Secret
+from umbra.core.typed import Digits
+from umbra.crypto import tokens
+from umbra.passwords import flows as passwords
+from umbra.sessions import store as sessions
+from umbra.sessions.session import Current
+from umbra.signin import guesses, policy
+from umbra.signin.guesses import Guess
+from umbra.totp import flows as totp_flows
+from umbra.totp import store as totp
+from umbra.totp.errors import NotEnabled
+from umbra.totp.flows import Setup
+from umbra.users import store as users
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of an account's second factor."""
+
+    authenticators: list[totp.Authenticator]
+    backup_codes: BackupCodeCount | None
+    setup_pending: bool
+
+    @property
+    def enabled(self) -> bool:
+        """Say whether a code is asked for at sign-in."""
+        return bool(self.authenticators)
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """The same session with a fresh proof and a new token; the old token is dead."""
+
+    current: Current
+    token: Secret[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """An authenticator that counts from now on; the codes come with the first one only."""
+
+    authenticator: totp.Authenticator
+    backup_codes: tuple[Secret[str], ...] | None
+    renewed: Renewed
+
+
+async def status(auth: Auth, me: Current) -> Status:
+    """Return the state of the account's second factor."""
+    async with auth.db.read() as tx:
+        return Status(
+            await totp.shown(tx, me.user.id),
+            await backup_codes.count(tx, me.user.id),
+            await totp.pending(tx, me.session.id, auth.clock.now()) is not None,
+        )
+
+
+async def setup(auth: Auth, me: Current, name: str | None, *, new_secret: bool, client: Client) -> Setup:
+    """Begin to set up an authenticator, or go on with it.
+
+    Raises:
+        StepUpRequired: The session's proof is older than ten minutes, or no second factor where one exists
+            (NIST SP 800-63B-4, 4.1.2.1).
+        NameTaken: A confirmed authenticator of the account has that name.
+    """
+    policy.refuse_stale(me.session, auth.clock.now(), second_factor=await _is_enabled(auth, me.user.id))
+    return await totp_flows.begin(auth, me.user, me.session.id, name, new_secret=new_secret, client=client)
+
+
+async def confirm(auth: Auth, me: Current, code: Digits, client: Client) -> Confirmed:
+    """Switch on the authenticator that this session has set up, with its first code, which is spent.
+
+    The account's other sessions end, since they were begun with less, and this one gets a new token.
+
+    Raises:
+        NoSetupPending: This session has begun none, or it has expired.
+        NameTaken: Another authenticator has got its name meanwhile.
+        AttemptsSpent: The account has to wait.
+        CodeRefused: Wrong, outside its time, or already used.
+        Busy: The hashing pool is full; nothing was charged.
+    """
+    async with watching(auth.sink, Event.AUTHENTICATOR_CONFIRMED, client, me.user.id) as note:
+        with auth.hashing.slot() as slot:
+            pending, proven = await guesses.look_at_pending(auth, me.user.id, me.session.id, code, client)
+            is_first = not await _is_enabled(auth, me.user.id)
+            fresh = await backup_flows.fresh_set(auth, slot) if is_first else None
+        token = tokens.SESSION.new(auth.entropy)
+        async with guesses.handing_back(auth, proven.budget), auth.db.begin() as tx:
+            now = auth.clock.now()
+            await users.hold(tx, me.user.id)
+            is_still_first = not await totp.is_enabled(tx, me.user.id)
+            await totp.refuse_taken_name(tx, me.user.id, pending.name, besides=pending.id)
+            await guesses.spend(tx, proven, now)
+            await totp.switch_on(tx, pending.id, pending.name, now)
+            if fresh is not None and is_still_first:
+                await backup_codes.replace_all(tx, me.user.id, fresh.kept, now)
+            renewed = await _renew(auth, tx, me, token, second_factor=True)
+            await sessions.end_all(tx, me.user.id, now, idle=auth.settings.session_idle, besides=me.session.id)
+            authenticator = await totp.shown_one(tx, pending.id)
+        note.detail["authenticator_id"] = pending.id
+    return Confirmed(authenticator, fresh.shown if fresh and is_still_first else None, renewed)
+
+
+async def disable(auth: Auth, me: Current, password: Secret[str], proof: SecondFactorProof, client: Client) -> None:
+    """Turn the second factor off: every authenticator, backup code and challenge goes, and the other sessions end.
+
+    The password is looked at first, and a wrong one spends no code (OWASP ASVS 5.0, 7.5.1).
+
+    Raises:
+        NotEnabled: It is off.
+        CredentialsRefused: Wrong password.
+        AttemptsSpent: Too many guesses, of either kind.
+        CodeRefused: Wrong, outside its time, or already used.
+        Busy: The hashing pool is full; nothing was charged.
+    """
+    async with watching(auth.sink, Event.SECOND_FACTOR_DISABLED, client, me.user.id) as note:
+        await _refuse_when_off(auth, me.user.id)
+        with auth.hashing.slot() as slot:
+            checked = await passwords.check(auth, slot, me.user.username, password, client, note)
+            await guesses.accept_password(auth, checked)
+            note.detail["method"] = guesses.method_of(proof)
+            proven = await guesses.look(auth, Guess(me.user.id, proof, "disable", client), slot=slot)
+        async with guesses.handing_back(auth, proven.budget), auth.db.begin() as tx:
+            now = auth.clock.now()
+            await users.hold(tx, me.user.id)
+            await challenges.end_all(tx, me.user.id)
+            await totp.hold_all(tx, me.user.id)
+            await backup_codes.hold_all(tx, me.user.id)
+            await guesses.spend(tx, proven, now)
+            await totp.remove_all(tx, me.user.id)
+            await backup_codes.remove_all(tx, me.user.id)
+            await sessions.end_all(tx, me.user.id, now, idle=auth.settings.session_idle, besides=me.session.id)
+
+
+async def remove(
+    auth: Auth, me: Current, authenticator_id: AuthenticatorId, proof: SecondFactorProof, client: Client
+) -> None:
+    """Remove one of several authenticators.
+
+    Raises:
+        NotFound: The account has no such authenticator.
+        LastAuthenticator: It is the only one, which ``disable`` is for.
+        AttemptsSpent: The account has to wait.
+        CodeRefused: Wrong, outside its time, or already used.
+        Busy: The hashing pool is full; nothing was charged.
+    """
+    async with watching(auth.sink, Event.AUTHENTICATOR_REMOVED, client, me.user.id) as note:
+        note.detail.update(authenticator_id=authenticator_id, method=guesses.method_of(proof))
+        async with auth.db.read() as tx:
+            if not await totp.has(tx, me.user.id, authenticator_id):
+                raise NotFound
+            await totp.refuse_last(tx, me.user.id)
+        proven = await guesses.look(auth, Guess(me.user.id, proof, "remove", client))
+        async with guesses.handing_back(auth, proven.budget), auth.db.begin() as tx:
+            await users.hold(tx, me.user.id)
+            await totp.refuse_last(tx, me.user.id)
+            await totp.hold_all(tx, me.user.id)
+            await guesses.spend(tx, proven, auth.clock.now())
+            if not await totp.remove(tx, me.user.id, authenticator_id):
+                raise NotFound
+
+
+async def regenerate(
+    auth: Auth, me: Current, password: Secret[str], code: Digits, client: Client
+) -> tuple[Secret[str], ...]:
+    """Make a new set of backup codes; the old one is dead.
+
+    Raises:
+        NotEnabled: The account has no authenticator.
+        CredentialsRefused: Wrong password; no code was spent.
+        AttemptsSpent: Too many guesses, of either kind.
+        CodeRefused: Wrong, outside its time, or already used.
+        Busy: The hashing pool is full; nothing was charged.
+    """
+    async with watching(auth.sink, Event.BACKUP_CODES_REGENERATED, client, me.user.id) as note:
+        await _refuse_when_off(auth, me.user.id)
+        with auth.hashing.slot() as slot:
+            checked = await passwords.check(auth, slot, me.user.username, password, client, note)
+            await guesses.accept_password(auth, checked)
+            note.detail["method"] = "totp"
+            proven = await guesses.look(auth, Guess(me.user.id, TotpProof(code), "regenerate", client))
+            fresh = await backup_flows.fresh_set(auth, slot)
+        async with guesses.handing_back(auth, proven.budget), auth.db.begin() as tx:
+            now = auth.clock.now()
+            await users.hold(tx, me.user.id)
+            await backup_codes.hold_all(tx, me.user.id)
+            await guesses.spend(tx, proven, now)
+            await backup_codes.replace_all(tx, me.user.id, fresh.kept, now)
+    return fresh.shown
+
+
+async def step_up(auth: Auth, me: Current, proof: SecondFactorProof | Secret[str], client: Client) -> Renewed:
+    """Prove again who is sitting there: with the second factor where there is one, else with the password.
+
+    Raises:
+        StepUpRequired: A password was given where a second factor exists.
+        NotEnabled: A code was given where there is none.
+        CredentialsRefused: Wrong password.
+        AttemptsSpent: Too many guesses.
+        CodeRefused: Wrong, outside its time, or already used.
+        Busy: The hashing pool is full; nothing was charged.
+    """
+    async with watching(auth.sink, Event.STEP_UP, client, me.user.id) as note:
+        if isinstance(proof, Secret):
+            return await _step_up_by_password(auth, me, proof, client, note)
+        note.detail["method"] = guesses.method_of(proof)
+        proven = await guesses.look(auth, Guess(me.user.id, proof, "step_up", client))
+        token = tokens.SESSION.new(auth.entropy)
+        async with guesses.handing_back(auth, proven.budget), auth.db.begin() as tx:
+            await guesses.spend(tx, proven, auth.clock.now())
+            return await _renew(auth, tx, me, token, second_factor=True)
+
+
+async def _step_up_by_password(auth: Auth, me: Current, password: Secret[str], client: Client, note: Note) -> Renewed:
+    if await _is_enabled(auth, me.user.id):
+        raise policy.step_up(second_factor=True)
+    with auth.hashing.slot() as slot:
+        checked = await passwords.check(auth, slot, me.user.username, password, client, note)
+    token = tokens.SESSION.new(auth.entropy)
+    async with guesses.handing_back(auth, checked.budget), auth.db.begin() as tx:
+        await passwords.accept(tx, checked, auth.clock.now())
+        if await totp.is_enabled(tx, me.user.id):
+            raise policy.step_up(second_factor=True)
+        return await _renew(auth, tx, me, token, second_factor=False)
+
+
+async def _renew(auth: Auth, tx: AsyncConnection, me: Current, token: Secret[str], *, second_factor: bool) -> Renewed:
+    token_hash = tokens.SESSION.hash_of_new(token)
+    session = await sessions.renew(tx, me, token_hash, now=auth.clock.now(), second_factor=second_factor)
+    return Renewed(Current(me.user, session, token_hash), token)
+
+
+async def _refuse_when_off(auth: Auth, user_id: UserId) -> None:
+    if not await _is_enabled(auth, user_id):
+        raise NotEnabled
+
+
+async def _is_enabled(auth: Auth, user_id: UserId) -> bool:
+    async with auth.db.read() as tx:
+        return await totp.is_enabled(tx, user_id)

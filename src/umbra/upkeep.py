@@ -1,0 +1,211 @@
+"""What keeps an installation healthy: clean-up, the canary, the rotation of keys."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from umbra.attempts import store as attempts
+from umbra.auth import Auth
+from umbra.challenge import store as challenges
+from umbra.core.errors import Misconfigured
+from umbra.core.secret import Secret
+from umbra.crypto import envelope
+from umbra.crypto.envelope import MovedSecret, Place
+from umbra.crypto.keyring import UnreadableToken
+from umbra.db import migrate, state
+from umbra.sessions import store as sessions
+from umbra.totp import store as totp
+from umbra.totp.algorithm import step_at
+from umbra.totp.flows import PURPOSE
+
+CLEANUP_EVERY = timedelta(minutes=5)
+CLEANUP_BATCH_ROWS = 500
+"""Small enough that no sign-in waits long behind a batch."""
+
+ROTATION_BATCH_ROWS = 200
+
+CANARY = "canary"
+_CANARY_PLACE = Place("canary", 0, 0)
+_CANARY_TEXT = Secret(b"the key opens the data")
+
+_KEYS_DO_NOT_OPEN = (
+    "the encryption keys do not open this database. Give UMBRA_ENCRYPTION_KEYS (or the file that "
+    "UMBRA_ENCRYPTION_KEYS_FILE names) the key that its secrets were sealed with, besides any newer one"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """How many rows of each kind were deleted."""
+
+    used_codes: int
+    challenges: int
+    setups: int
+    sessions: int
+    attempts: int
+
+
+async def clean_up(auth: Auth) -> Cleaned:
+    """Delete what is past its life, in small batches; any number of servers may do so at once.
+
+    Nothing that is deleted decides anything any more: a used code is refused by the order of steps, which stays.
+    """
+    now = auth.clock.now()
+    idle = auth.settings.session_idle
+    return Cleaned(
+        await _in_batches(auth, lambda tx: totp.delete_old_usage(tx, step_at(now), CLEANUP_BATCH_ROWS)),
+        await _in_batches(auth, lambda tx: challenges.delete_expired(tx, now, CLEANUP_BATCH_ROWS)),
+        await _in_batches(auth, lambda tx: totp.delete_expired_setups(tx, now, CLEANUP_BATCH_ROWS)),
+        await _in_batches(auth, lambda tx: sessions.delete_expired(tx, now, idle, CLEANUP_BATCH_ROWS)),
+        await _in_batches(auth, lambda tx: attempts.delete_stale(tx, now, CLEANUP_BATCH_ROWS)),
+    )
+
+
+async def check_ready(auth: Auth) -> None:
+    """Refuse to serve a database that cannot be served safely.
+
+    Raises:
+        Misconfigured: Its schema is old, or the keys do not open its secrets; the text says what to do.
+    """
+    if not await migrate.is_current(auth.db):
+        raise Misconfigured("the database's schema is not current; run 'umbra db upgrade', or serve with --migrate")
+    await check_canary(auth)
+
+
+async def check_canary(auth: Auth) -> None:
+    """Prove that the keys open this database's secrets, or leave the proof for next time in an empty one.
+
+    Raises:
+        Misconfigured: They do not.
+    """
+    async with auth.db.begin() as tx:
+        sealed = await state.get(tx, CANARY)
+        if sealed is None:
+            if await totp.count_all(tx):
+                raise Misconfigured(_KEYS_DO_NOT_OPEN)
+            await state.put_first(tx, CANARY, envelope.seal(auth.keyring, _CANARY_TEXT, _CANARY_PLACE))
+            return
+    _open_canary(auth, sealed)
+
+
+async def is_canary_alive(auth: Auth) -> bool:
+    """Say whether the keys open this database's secrets."""
+    async with auth.db.read() as tx:
+        sealed = await state.get(tx, CANARY)
+    if sealed is None:
+        return False
+    try:
+        _open_canary(auth, sealed)
+    except Misconfigured:
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """How many rows each key seals, newest key first; every key we hold is listed, unused ones too."""
+
+    rows: dict[str, int]
+    unreadable: int
+    moved: int = 0
+
+
+async def key_use(auth: Auth) -> KeyUse:
+    """Open every sealed row and count which key did it."""
+    counts: Counter[str | None] = Counter()
+    moved = 0
+    async for rows in _sealed_rows(auth):
+        counts.update(_key_of(auth, row) for row in rows)
+        moved += sum(_is_moved(auth, row) for row in rows)
+    return KeyUse({key_id: counts[key_id] for key_id in auth.keyring.key_ids}, counts[None], moved)
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """What a rotation did."""
+
+    resealed: int
+    unreadable: int
+
+
+async def rotate(auth: Auth, progress: Callable[[int], None]) -> Rotated:
+    """Seal every secret under the newest key; ``progress`` is told how many rows each batch had.
+
+    Each row is replaced only while it still holds what was read, so servers go on signing people in, and an
+    interrupted rotation is taken up by running it again. The canary comes last: until every row is done, a keyring
+    without the old key does not start.
+    """
+    newest = auth.keyring.key_ids[0]
+    resealed = unreadable = 0
+    async for rows in _sealed_rows(auth):
+        async with auth.db.begin() as tx:
+            for row in rows:
+                key_id = _key_of(auth, row)
+                if key_id is None:
+                    unreadable += 1
+                elif key_id != newest:
+                    resealed += await totp.reseal(tx, row, _resealed(auth, row))
+        progress(len(rows))
+    async with auth.db.begin() as tx:
+        await state.put(tx, CANARY, envelope.seal(auth.keyring, _CANARY_TEXT, _CANARY_PLACE))
+    return Rotated(resealed, unreadable)
+
+
+async def count_sealed(auth: Auth) -> int:
+    """Return how many sealed secrets there are."""
+    async with auth.db.read() as tx:
+        return await totp.count_all(tx)
+
+
+async def _in_batches(auth: Auth, delete: Callable[[AsyncConnection], Awaitable[int]]) -> int:
+    total = 0
+    while True:
+        async with auth.db.begin() as tx:
+            count = await delete(tx)
+        total += count
+        if count < CLEANUP_BATCH_ROWS:
+            return total
+
+
+async def _sealed_rows(auth: Auth) -> AsyncIterator[list[totp.SealedRow]]:
+    after = 0
+    while True:
+        async with auth.db.read() as tx:
+            rows = await totp.sealed_after(tx, after, ROTATION_BATCH_ROWS)
+        if not rows:
+            return
+        yield rows
+        after = rows[-1].id
+
+
+def _key_of(auth: Auth, row: totp.SealedRow) -> str | None:
+    try:
+        return auth.keyring.open(row.sealed)[1]
+    except UnreadableToken:
+        return None
+
+
+def _is_moved(auth: Auth, row: totp.SealedRow) -> bool:
+    try:
+        envelope.unseal(auth.keyring, row.sealed, Place(PURPOSE, row.user_id, row.id))
+    except MovedSecret:
+        return True
+    except UnreadableToken:
+        return False
+    return False
+
+
+def _resealed(auth: Auth, row: totp.SealedRow) -> str:
+    """Seal the same plaintext anew, as it is: a secret that was moved here stays one that does not belong."""
+    plaintext, _ = auth.keyring.open(row.sealed)
+    return auth.keyring.seal(plaintext)
+
+
+def _open_canary(auth: Auth, sealed: str) -> None:
+    try:
+        envelope.unseal(auth.keyring, sealed, _CANARY_PLACE)
+    except (UnreadableToken, MovedSecret):
+        raise Misconfigured(_KEYS_DO_NOT_OPEN) from None
