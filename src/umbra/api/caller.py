@@ -1,0 +1,75 @@
+"""Who calls, as dependencies. They only read; nothing commits after a ``yield``."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response
+
+from umbra.auth import Auth
+from umbra.core.events import Client
+from umbra.core.secret import Secret
+from umbra.sessions import flows as sessions
+from umbra.sessions.session import Current
+from umbra.web import caller, cookies
+
+
+async def the_auth(request: Request) -> Auth:
+    """Return what the composition root left in the application; FastAPI sends plain functions to a thread."""
+    return caller.the_auth(request)
+
+
+TheAuth = Annotated[Auth, Depends(the_auth)]
+
+
+async def the_client(request: Request, auth: TheAuth) -> Client:
+    """Return where the request came from."""
+    return caller.client_of(request, auth)
+
+
+TheClient = Annotated[Client, Depends(the_client)]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A signed-in caller, and how a renewed token goes back to them."""
+
+    me: Current
+    client: Client
+    is_bearer: bool
+
+    def hand_over(self, response: Response, auth: Auth, token: Secret[str]) -> None:
+        """Give the browser its new token; a bearer's goes into the body."""
+        if not self.is_bearer:
+            cookies.set_session(response, auth.settings, token)
+
+    def token_member(self, token: Secret[str]) -> dict[str, Any]:
+        """Return the member with a bearer's new token; a browser's is in its cookie."""
+        return {"token": token.reveal()} if self.is_bearer else {}
+
+
+async def the_caller(request: Request, auth: TheAuth, client: TheClient) -> Caller:
+    """Return who is signed in here.
+
+    Raises:
+        OriginRefused: A cookie would let a change in, and the browser says that another site asks for it.
+        NotAuthenticated: Nobody is.
+    """
+    if request.method not in caller.SAFE_METHODS and caller.authenticates_by_cookie(request, auth):
+        caller.refuse_foreign_origin(request, auth)
+    shown = caller.shown_token(request, auth)
+    me = await sessions.current(auth, shown.token if shown else None)
+    return Caller(me, client, shown is not None and shown.is_bearer)
+
+
+TheCaller = Annotated[Caller, Depends(the_caller)]
+
+
+async def refuse_foreign_sign_in(request: Request, auth: TheAuth) -> None:
+    """Keep other sites from signing a browser in, as themselves say; a token in the body reaches no cookie jar.
+
+    Raises:
+        OriginRefused: The answer would set a cookie, and the browser says that another site asks for it.
+    """
+    body = await request.json() if await request.body() else None
+    if not (isinstance(body, dict) and body.get("delivery") == "token"):
+        caller.refuse_foreign_origin(request, auth)

@@ -1,0 +1,86 @@
+"""What holds for every call of this router, wherever it is mounted."""
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+
+from umbra.core.errors import InvalidRequest, Refused
+from umbra.web import body
+from umbra.web.problems import problem
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class StrictRoute(APIRoute):
+    """Size and media type first; strict JSON; refusals as problems; nothing cached."""
+
+    def get_route_handler(self) -> Handler:
+        """Wrap FastAPI's handler."""
+        handle = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            try:
+                request = StrictRequest(request.scope, request.receive)
+                request._body = await body.read(request, "application/json")  # noqa: SLF001 - where Starlette keeps it
+                answer = await handle(request)
+            except RequestValidationError as error:
+                answer = problem(InvalidRequest(*(_problem(one) for one in error.errors())))
+            except Refused as refusal:
+                answer = problem(refusal)
+            answer.headers["Cache-Control"] = "no-store"
+            return answer
+
+        return strict
+
+
+_NO_OBJECT: list[None] = []
+"""Stands for a body that is no strict JSON: no form takes it, and the checks before the form's have their turn."""
+
+
+class StrictRequest(Request):
+    """A request whose JSON is UTF-8, names each member once, and holds no NaN."""
+
+    async def json(self) -> Any:
+        """Return the body's value, or what no form takes: to raise here would answer 422 before 401."""
+        try:
+            return json.loads(
+                (await self.body()).decode("utf-8"),
+                object_pairs_hook=_each_once,
+                parse_constant=_no_constant,
+            )
+        except (ValueError, RecursionError):
+            return _NO_OBJECT
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member stands twice")
+    return members
+
+
+def _no_constant(_text: str) -> None:
+    raise ValueError("no JSON number")
+
+
+def _problem(error: dict[str, Any]) -> tuple[str, str]:
+    """Say what is wrong where, in words of our own: Pydantic's may repeat the value, and a member's name is one."""
+    location = error["loc"]
+    if error["type"] == "extra_forbidden":
+        return "body", "has a member that is not known here"
+    if len(location) == 1:
+        return "body", "must be a JSON object that names each member once"
+    field = str(location[1])
+    match error["type"]:
+        case "missing":
+            return field, "is required"
+        case "value_error":
+            return field, "holds characters that are not text"
+        case "literal_error":
+            return field, "is none of the known values"
+        case _:
+            return field, "is of the wrong type"

@@ -1,0 +1,80 @@
+from fastapi import APIRouter, Depends, Response
+
+from umbra.api import answers
+from umbra.api.answers import CodeRequiredAnswer, RegisteredAnswer, SignedInAnswer, WhoAnswer, answer
+from umbra.api.caller import TheAuth, TheCaller, TheClient, refuse_foreign_sign_in
+from umbra.api.forms import Delivery, LoginForm, NothingForm, RegisterForm, VerifyForm
+from umbra.api.route import StrictRoute
+from umbra.auth import Auth
+from umbra.core import typed
+from umbra.sessions import flows as sessions
+from umbra.signin import account, flows
+from umbra.signin.flows import CodeRequired, SignedIn
+from umbra.web import cookies
+
+router = APIRouter(route_class=StrictRoute, tags=["Signing in"])
+
+
+@router.post("/register", status_code=201, responses={201: {"model": RegisteredAnswer}})
+async def register(form: RegisterForm, auth: TheAuth, client: TheClient) -> Response:
+    """Make an account, where registration is open."""
+    user = await account.register(
+        auth,
+        typed.username(form.username),
+        typed.password(form.password),
+        typed.email(form.email) if form.email is not None else None,
+        client,
+    )
+    return answer({"user": answers.user(user)}, 201)
+
+
+@router.post(
+    "/login",
+    responses={200: {"model": SignedInAnswer | CodeRequiredAnswer}},
+    dependencies=[Depends(refuse_foreign_sign_in)],
+)
+async def login(form: LoginForm, auth: TheAuth, client: TheClient) -> Response:
+    """Take the password step."""
+    outcome = await flows.login(auth, typed.username(form.username), typed.password(form.password), client)
+    if isinstance(outcome, CodeRequired):
+        return answer(answers.code_required(outcome))
+    return _signed_in(auth, outcome, form.delivery)
+
+
+@router.post("/totp-verify", responses={200: {"model": SignedInAnswer}}, dependencies=[Depends(refuse_foreign_sign_in)])
+async def totp_verify(form: VerifyForm, auth: TheAuth, client: TheClient) -> Response:
+    """Take the code step."""
+    outcome = await flows.verify(auth, form.mfa_token, form.second_factor(), client)
+    return _signed_in(auth, outcome, form.delivery)
+
+
+@router.post("/logout", status_code=204)
+async def logout(auth: TheAuth, caller: TheCaller, _form: NothingForm | None = None) -> Response:
+    """End this session."""
+    await sessions.sign_out(auth, caller.me, caller.client)
+    gone = Response(status_code=204)
+    if not caller.is_bearer:
+        cookies.clear_session(gone, auth.settings)
+    return gone
+
+
+@router.get("/session", responses={200: {"model": WhoAnswer}})
+async def session(caller: TheCaller) -> Response:
+    """Say who is signed in."""
+    return answer({"user": answers.user(caller.me.user), "session": answers.session(caller.me.session)})
+
+
+def _signed_in(auth: Auth, outcome: SignedIn, delivery: Delivery) -> Response:
+    body: SignedInAnswer = {
+        "status": "signed_in",
+        "user": answers.user(outcome.current.user),
+        "session": answers.session(outcome.current.session),
+    }
+    if outcome.backup_codes_remaining is not None:
+        body["backup_codes_remaining"] = outcome.backup_codes_remaining
+    if delivery == "token":
+        body["token"] = outcome.token.reveal()
+        return answer(body)
+    signed_in = answer(body)
+    cookies.set_session(signed_in, auth.settings, outcome.token)
+    return signed_in

@@ -1,0 +1,137 @@
+"""The stand-alone service: wiring, both faces, health, and clean-up in the background."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI, Request, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import ASGIApp, Scope
+
+from umbra import __version__, upkeep, wiring
+from umbra import settings as settings_of
+from umbra.api.router import router as api
+from umbra.auth import Auth
+from umbra.core.errors import NotFound, Refused, Unavailable
+from umbra.db import migrate
+from umbra.db.database import DatabaseFault
+from umbra.pages import router as pages
+from umbra.web.errors import MethodNotAllowed
+from umbra.web.middleware import Faults, SecurityHeaders
+from umbra.web.problems import problem
+
+log = logging.getLogger("umbra")
+
+API_PREFIX = "/api/auth"
+DOCUMENTS_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline' https://cdn.jsdelivr.net; connect-src 'self'; "
+    "style-src 'unsafe-inline' https://cdn.jsdelivr.net; img-src 'self' data: https://fastapi.tiangolo.com; "
+    "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+)
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST")
+
+
+def create_app() -> ASGIApp:
+    """Return the service that the environment describes; what ``umbra serve`` gives to uvicorn."""
+    return application(wiring.build(settings_of.load()))
+
+
+def application(auth: Auth) -> ASGIApp:
+    """Return the service around ``auth``."""
+    app = FastAPI(
+        title="Umbra",
+        version=__version__,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if auth.settings.api_docs else None,
+    )
+    app.state.umbra = auth
+    app.include_router(api, prefix=API_PREFIX)
+    app.include_router(pages.router)
+    if auth.settings.api_docs:
+        app.add_api_route("/docs", documents, include_in_schema=False)
+    app.add_api_route("/healthz", healthz, methods=["GET", "HEAD"], include_in_schema=False)
+    app.add_api_route("/readyz", readyz, methods=["GET", "HEAD"], include_in_schema=False)
+    app.add_exception_handler(HTTPException, _framework_refusal)
+    app.add_middleware(Faults, entropy=auth.entropy)  # within the framework's own, which would answer and raise on
+    app.add_middleware(SecurityHeaders, settings=auth.settings)
+    return app
+
+
+async def documents() -> Response:
+    """Show the interactive documents; their script comes from elsewhere, so this page alone allows that."""
+    shown = get_swagger_ui_html(openapi_url="/openapi.json", title="Umbra")
+    shown.headers["Content-Security-Policy"] = DOCUMENTS_POLICY
+    return shown
+
+
+async def healthz() -> Response:
+    """Say that the process lives."""
+    return _state(200, status="alive")
+
+
+async def readyz(request: Request) -> Response:
+    """Say whether the database is reached, its schema current, and its canary alive."""
+    auth: Auth = request.app.state.umbra
+    try:
+        checks = {
+            "schema": await migrate.is_current(auth.db),
+            "keys": await upkeep.is_canary_alive(auth),
+        }
+    except (Unavailable, DatabaseFault):
+        return _state(503, status="not ready", database=False)
+    is_ready = all(checks.values())
+    return _state(200 if is_ready else 503, status="ready" if is_ready else "not ready", database=True, **checks)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    auth: Auth = app.state.umbra
+    await upkeep.check_ready(auth)
+    cleaning = asyncio.create_task(_clean_up_regularly(auth))
+    try:
+        yield
+    finally:
+        cleaning.cancel()
+        with suppress(asyncio.CancelledError):
+            await cleaning
+        auth.hashing.close()
+        await auth.db.close()
+
+
+async def _clean_up_regularly(auth: Auth) -> None:
+    while True:
+        await asyncio.sleep(upkeep.CLEANUP_EVERY.total_seconds())
+        try:
+            await upkeep.clean_up(auth)
+        except (Unavailable, DatabaseFault) as error:
+            log.warning("clean-up put off: %s", type(error).__name__)
+
+
+async def _framework_refusal(request: Request, error: Exception) -> Response:
+    """Answer what the framework refuses by itself in the same form as everything else."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    refusal: Refused = MethodNotAllowed() if status == 405 else NotFound()  # noqa: PLR2004
+    answer = problem(refusal)
+    if isinstance(refusal, MethodNotAllowed):
+        answer.headers["Allow"] = ", ".join(_methods_at(request))
+    return answer
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Return every method of an address; the framework names those of one route only."""
+    return [method for method in METHODS if _knows(request.app, {**request.scope, "method": method})]
+
+
+def _knows(app: FastAPI, scope: Scope) -> bool:
+    return any(route.matches(scope)[0] is Match.FULL for route in app.routes)
+
+
+def _state(code: int, **members: str | bool) -> Response:
+    return Response(json.dumps(members), code, {"Cache-Control": "no-store"}, media_type="application/json")

@@ -1,0 +1,33 @@
+"""Bodies: their size and media type, before anything else is looked at."""
+
+from starlette.requests import Request
+
+from umbra.web.errors import TooLarge, UnsupportedMediaType
+
+LARGEST_BODY_BYTES = 64 * 1024
+
+DISCARDED_BODY_BYTES = 16 * 1024 * 1024
+"""How much of a body that is too large is read and thrown away, so that its sender gets to hear the answer."""
+
+
+async def read(request: Request, media_type: str) -> bytes:
+    """Return the request's body, which stays readable through the request.
+
+    Raises:
+        TooLarge: It is over 64 KiB.
+        UnsupportedMediaType: There is one, and it is not of ``media_type``.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > DISCARDED_BODY_BYTES:
+            break
+        if size <= LARGEST_BODY_BYTES:
+            chunks.append(chunk)
+    if size > LARGEST_BODY_BYTES:
+        raise TooLarge
+    sent = [line.partition(";")[0].strip().lower() for line in request.headers.getlist("content-type")]
+    if size and sent != [media_type]:
+        raise UnsupportedMediaType
+    return b"".join(chunks)

@@ -1,0 +1,113 @@
+"""Who calls: the address, the origin that the browser names, the token that was shown."""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+
+from umbra.auth import Auth
+from umbra.core import typed
+from umbra.core.events import Client
+from umbra.sessions.errors import NotAuthenticated
+from umbra.settings import Network
+from umbra.web.cookies import session_cookie_name
+from umbra.web.errors import OriginRefused
+
+_HOP = re.compile(r"\[(?P<v6>[^\]]*)\](:\d+)?|(?P<v4>[\d.]+):\d+")
+"""A hop with brackets or a port, as some proxies write it."""
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The session token that a request shows, and how."""
+
+    token: str = field(repr=False)
+    is_bearer: bool = False
+
+
+def the_auth(request: Request) -> Auth:
+    """Return what the composition root left in the application."""
+    auth = request.app.state.umbra
+    assert isinstance(auth, Auth)  # noqa: S101 - a narrowing, and a host's mistake
+    return auth
+
+
+def client_of(request: Request, auth: Auth) -> Client:
+    """Return where the request came from, seen through the proxies that the operator trusts."""
+    peer = request.client.host if request.client else None
+    forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+    address = client_address(peer, forwarded, auth.settings.trusted_proxies)
+    return Client(address, typed.header(request.headers.get("user-agent")))
+
+
+def client_address(peer: str | None, forwarded_for: str, trusted: Sequence[Network]) -> str | None:
+    """Return the last hop that is not a trusted proxy; whatever stands before that, anybody could have written."""
+    hops = [hop.strip() for hop in forwarded_for.split(",") if hop.strip()]
+    client = _address(peer or "")
+    while client is not None and hops and any(client in network for network in trusted):
+        hop = _address(hops.pop())
+        if hop is None:
+            break
+        client = hop
+    return str(client) if client is not None else None
+
+
+def refuse_foreign_origin(request: Request, auth: Auth) -> None:
+    """Refuse what a browser sends on behalf of another site; other clients name no origin.
+
+    Raises:
+        OriginRefused: ``Origin`` is not ours (``null`` is not), or ``Sec-Fetch-Site`` says cross-site or same-site.
+    """
+    origins = request.headers.getlist("origin")
+    if any(origin != auth.settings.public_url for origin in origins):
+        raise OriginRefused
+    if any(site not in {"same-origin", "none"} for site in request.headers.getlist("sec-fetch-site")):
+        raise OriginRefused
+
+
+def shown_token(request: Request, auth: Auth) -> Shown | None:
+    """Return the one session token that the request shows: a bearer token's beside a cookie's, else the cookie's.
+
+    Raises:
+        NotAuthenticated: It shows two of a kind.
+    """
+    bearers = _bearer_tokens(request)
+    cookies = session_cookies(request, auth)
+    shown = bearers or cookies
+    if len(shown) > 1:
+        raise NotAuthenticated
+    return Shown(shown[0], is_bearer=bool(bearers)) if shown else None
+
+
+def authenticates_by_cookie(request: Request, auth: Auth) -> bool:
+    """Say whether it is a cookie that would let this request in."""
+    return not _bearer_tokens(request) and bool(session_cookies(request, auth))
+
+
+def session_cookies(request: Request, auth: Auth) -> list[str]:
+    """Return the values of every session cookie in the request, without adopting any."""
+    name = session_cookie_name(auth.settings)
+    pairs = (pair.strip().partition("=") for line in request.headers.getlist("cookie") for pair in line.split(";"))
+    return [value for key, equals, value in pairs if key == name and equals]
+
+
+def _bearer_tokens(request: Request) -> list[str]:
+    pairs = (line.partition(" ") for line in request.headers.getlist("authorization"))
+    return [token.strip() for scheme, _, token in pairs if scheme.lower() == "bearer"]
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address that a hop names: with a port or without, and IPv4 as itself where IPv6 wraps it."""
+    dressed = _HOP.fullmatch(text)
+    bare = (dressed["v6"] or dressed["v4"]) if dressed else text
+    try:
+        address = ipaddress.ip_address(bare or "")
+    except ValueError:
+        return None
+    if "%" in text:
+        return None  # a zone is of any length, and means nothing beyond one machine
+    return getattr(address, "ipv4_mapped", None) or address
