@@ -1,0 +1,165 @@
+import asyncio
+import os
+import threading
+from pathlib import Path
+
+import argon2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from umbra.core.entropy import SystemEntropy
+from umbra.core.errors import Busy, Misconfigured
+from umbra.core.secret import Secret
+from umbra.crypto import envelope, keyring, tokens
+from umbra.crypto.argon import PROFILES, QUEUE_PER_THREAD, HashingPool
+from umbra.crypto.envelope import MovedSecret, Place
+from umbra.crypto.keyring import Keyring, UnreadableToken, new_key
+
+CHEAP = argon2.Parameters(
+    type=argon2.Type.ID, version=19, salt_len=16, hash_len=32, time_cost=1, memory_cost=8, parallelism=1
+)
+HERE = Place("totp", 17, 3)
+
+
+def test_a_sealed_secret_opens_in_its_place() -> None:
+    keys = Keyring.of(new_key().reveal())
+    assert Secret(b"s" * 20) == envelope.unseal(keys, envelope.seal(keys, Secret(b"s" * 20), HERE), HERE)
+
+
+@pytest.mark.parametrize("elsewhere", [Place("totp", 18, 3), Place("totp", 17, 4), Place("other", 17, 3)])
+def test_a_sealed_secret_is_refused_in_any_other_place(elsewhere: Place) -> None:
+    keys = Keyring.of(new_key().reveal())
+    with pytest.raises(MovedSecret):
+        envelope.unseal(keys, envelope.seal(keys, Secret(b"s" * 20), HERE), elsewhere)
+
+
+def test_a_token_of_ours_that_is_no_envelope_is_refused() -> None:
+    keys = Keyring.of(new_key().reveal())
+    with pytest.raises(MovedSecret):
+        envelope.unseal(keys, keys.seal(b'{"secret": 1}'), HERE)
+
+
+def test_one_flipped_character_makes_a_token_unreadable() -> None:
+    keys = Keyring.of(new_key().reveal())
+    token = envelope.seal(keys, Secret(b"s" * 20), HERE)
+    other = "A" if token[40] != "A" else "B"
+    with pytest.raises(UnreadableToken):
+        envelope.unseal(keys, token[:40] + other + token[41:], HERE)
+
+
+def test_the_same_secret_sealed_twice_differs() -> None:
+    keys = Keyring.of(new_key().reveal())
+    assert envelope.seal(keys, Secret(b"s"), HERE) != envelope.seal(keys, Secret(b"s"), HERE)
+
+
+def test_the_newest_key_seals_and_every_key_opens() -> None:
+    old, new = new_key().reveal(), new_key().reveal()
+    token = Keyring.of(old).seal(b"x")
+    both = Keyring.of(new, old)
+    assert (b"x", both.key_ids[1]) == both.open(token)
+    assert (b"x", both.key_ids[0]) == both.open(both.seal(b"x"))
+    with pytest.raises(UnreadableToken):
+        Keyring.of(new).open(token)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "A" * 43 + "=", "abcd" * 10 + "abc=", "é" * 44, "wX7c" * 10 + "wX"],
+)
+def test_what_is_no_key_is_refused(text: str) -> None:
+    with pytest.raises(Misconfigured):
+        Keyring.of(text)
+
+
+def test_no_key_at_all_is_refused() -> None:
+    with pytest.raises(Misconfigured):
+        Keyring.of()
+
+
+def test_a_changed_key_file_is_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    old, new = new_key().reveal(), new_key().reveal()
+    keyring.write_key_file(file, [old])
+    serving = Keyring.from_file(file)
+    before = serving.seal(b"x")
+    keyring.write_key_file(file, [new, old])
+    assert serving.open(before)[0] == b"x"
+    assert serving.open(Keyring.of(new).seal(b"y"))[0] == b"y"
+    assert Keyring.of(new).open(serving.seal(b"z"))[0] == b"z"
+
+
+def test_a_key_file_is_private(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    keyring.write_key_file(file, [new_key().reveal()])
+    assert 0o600 == file.stat().st_mode & 0o777
+
+
+def test_keys_and_secrets_do_not_print() -> None:
+    key = new_key()
+    assert key.reveal() not in f"{key} {key!r} {Keyring.of(key.reveal())!r} {vars(Keyring.of(key.reveal()))!r}"
+
+
+def test_a_token_is_known_by_its_own_kind_only() -> None:
+    token = tokens.SESSION.new(SystemEntropy())
+    assert tokens.SESSION.hash_of(token.reveal()) == tokens.SESSION.hash_of_new(token)
+    assert tokens.CHALLENGE.hash_of(token.reveal()) is None
+    assert tokens.SESSION.hash_of(token.reveal() + "A") is None
+    assert tokens.SESSION.hash_of(token.reveal()[:-1]) is None
+    assert token.reveal() not in tokens.SESSION.hash_of_new(token)
+
+
+@given(st.text(st.characters(), max_size=60))
+def test_any_text_is_a_token_or_not_and_never_a_crash(text: str) -> None:
+    assert tokens.SESSION.hash_of(text) is None
+    assert tokens.SESSION.hash_of("ums_" + text) is None or 43 == len(text)
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
+def test_no_profile_is_below_what_owasp_asks(profile: argon2.Parameters) -> None:
+    floor = {1: 47_104, 2: 19_456, 3: 12_288}
+    assert profile.memory_cost >= floor[profile.time_cost]
+    assert argon2.Type.ID == profile.type
+    assert profile.salt_len >= 16
+
+
+async def test_a_full_pool_is_busy_and_frees_itself() -> None:
+    pool = HashingPool(CHEAP, threads=1)
+    gate = threading.Event()
+    reserved = [pool.slot() for _ in range(1 + QUEUE_PER_THREAD)]
+    slots = [one.__enter__() for one in reserved]
+    held = asyncio.ensure_future(slots[0].run(gate.wait))
+    with pytest.raises(Busy), pool.slot():
+        pass
+    gate.set()
+    assert await held
+    for one in reserved:
+        one.__exit__(None, None, None)
+    with pool.slot() as slot:
+        (hashed,) = await slot.hash(Secret("password"))
+        assert await slot.matches(hashed, Secret("password"))
+        assert not await slot.matches(hashed, Secret("Password"))
+        assert not await slot.matches(None, Secret("nobody's password"))
+    pool.close()
+
+
+async def test_a_caller_who_leaves_gives_the_place_back_when_the_thread_is_done() -> None:
+    pool = HashingPool(CHEAP, threads=1)
+    places = pool._free
+    gate = threading.Event()
+
+    async def leaves() -> None:
+        with pool.slot() as slot:
+            await slot.run(gate.wait)
+
+    leaving = asyncio.ensure_future(leaves())
+    await asyncio.sleep(0)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    gate.set()
+    pool.threads.submit(os.getpid).result()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert places == pool._free
+    pool.close()

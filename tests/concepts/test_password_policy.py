@@ -1,0 +1,28 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from umbra.core.secret import Secret
+from umbra.passwords import policy
+from umbra.passwords.errors import PasswordRefused
+
+
+def check(text: str) -> None:
+    policy.check(Secret(text), min_length=15, username="alice", email="alice@example.com", service="Umbra")
+
+
+@given(st.text(st.sampled_from("4@8({[<369!|10$5+7%2abcdefg"), min_size=15, max_size=300))
+def test_what_the_estimator_is_given_has_few_readings(text: str) -> None:
+    given_to_it = policy._bounded(text)
+    assert len(given_to_it) <= policy.ESTIMATED_CHARACTERS
+    assert sum(chr(twin) in given_to_it for twin in policy.TWINS) <= policy.MOST_TWINS
+
+
+def test_a_password_made_to_keep_the_estimator_busy_is_decided_like_any_other() -> None:
+    check('"4@8({[</369&#!1/|0$5+7%2"*3' * 3)
+
+
+@pytest.mark.parametrize("text", ["!@#$%^&*()_+!@#", "p4$$w0rd!1p4$$w0rd!1", "qwertyuiopasdfgh"])
+def test_clever_spellings_of_common_words_stay_common(text: str) -> None:
+    with pytest.raises(PasswordRefused):
+        check(text)

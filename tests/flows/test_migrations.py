@@ -1,0 +1,127 @@
+from typing import Any
+
+import pytest
+from sqlalchemy import Inspector, inspect
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from umbra.core.errors import Misconfigured
+from umbra.db import migrate
+from umbra.db.database import Database, open_database
+
+
+@pytest.fixture
+def empty_url(request: pytest.FixtureRequest, tmp_path: object) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/empty.db"
+    url: str = request.getfixturevalue("empty_postgresql_url")
+    return url
+
+
+both = pytest.mark.parametrize("empty_url", ["sqlite", "postgresql"], indirect=True)
+
+
+async def tables(database: Database) -> set[str]:
+    async with database.read() as tx:
+        return set(await tx.run_sync(lambda connection: inspect(connection).get_table_names()))
+
+
+@both
+async def test_the_schema_goes_from_nothing_to_now_and_back(empty_url: str) -> None:
+    database = open_database(empty_url)
+    assert ["migrations have not all run"] == (await migrate.differences(database))[:1]
+    await migrate.upgrade(database)
+    assert [] == await migrate.differences(database)
+    assert await migrate.is_current(database)
+    await migrate.upgrade(database)
+    await migrate.downgrade(database, "base")
+    assert {migrate.VERSION_TABLE} == await tables(database) - {"sqlite_sequence"}
+    await migrate.upgrade(database)
+    assert [] == await migrate.differences(database)
+    await database.close()
+
+
+@both
+async def test_an_unknown_revision_is_told(empty_url: str) -> None:
+    database = open_database(empty_url)
+    with pytest.raises(Misconfigured):
+        await migrate.upgrade(database, "no-such-revision")
+    await database.close()
+
+
+@both
+async def test_the_seeds_tables_are_as_the_seed_made_them(empty_url: str) -> None:
+    database = open_database(empty_url)
+    await migrate.upgrade(database)
+    async with database.read() as tx:
+        usage, codes = await _described(tx, "totp_usage"), await _described(tx, "backup_codes")
+    await database.close()
+
+    assert {
+        "id": ("INTEGER", False),
+        "user_id": ("INTEGER", False),
+        "code": ("VARCHAR(6)", False),
+        "window": ("INTEGER", False),
+        "used_at": ("DATETIME", False),
+    }.items() <= usage["columns"].items()
+    assert {"uq_totp_user_code_window": ["user_id", "code", "window"]} == usage["unique"]
+    assert ["user_id"] == usage["indexes"]["ix_totp_usage_user_id"]
+    assert [("users", "CASCADE")] == usage["foreign"]
+
+    assert {
+        "id": ("INTEGER", False),
+        "user_id": ("INTEGER", False),
+        "code_hash": ("VARCHAR(255)", False),
+        "used_at": ("DATETIME", True),
+        "created_at": ("DATETIME", False),
+    }.items() <= codes["columns"].items()
+    assert ["user_id"] == codes["indexes"]["ix_backup_codes_user_id"]
+    assert [("users", "CASCADE")] == codes["foreign"]
+
+
+@both
+async def test_every_constraint_has_a_name(empty_url: str) -> None:
+    database = open_database(empty_url)
+    await migrate.upgrade(database)
+    async with database.read() as tx:
+        names = await tx.run_sync(_constraint_names)
+    await database.close()
+    assert None not in names
+
+
+def test_models_name_every_constraint_too() -> None:
+    assert all(each.name for table in migrate.metadata().tables.values() for each in table.constraints)
+
+
+async def _described(tx: AsyncConnection, table: str) -> dict[str, Any]:
+    def described(inspector: Inspector) -> dict[str, Any]:
+        columns = {
+            each["name"]: (str(each["type"]).replace("TIMESTAMP", "DATETIME"), each["nullable"])
+            for each in inspector.get_columns(table)
+        }
+        return {
+            "columns": columns,
+            "unique": {
+                each["name"]: each["column_names"]
+                for each in inspector.get_unique_constraints(table)
+                if each["name"] and not each["name"].startswith("uq_backup")
+            },
+            "indexes": {each["name"]: each["column_names"] for each in inspector.get_indexes(table)},
+            "foreign": [
+                (each["referred_table"], each["options"].get("ondelete")) for each in inspector.get_foreign_keys(table)
+            ],
+        }
+
+    return await tx.run_sync(lambda connection: described(inspect(connection)))
+
+
+def _constraint_names(connection: object) -> list[object]:
+    inspector = inspect(connection)
+    assert isinstance(inspector, Inspector)
+    names: list[object] = []
+    for table in inspector.get_table_names():
+        if table == migrate.VERSION_TABLE:
+            continue
+        names.append(inspector.get_pk_constraint(table)["name"])
+        names += [each["name"] for each in inspector.get_unique_constraints(table)]
+        names += [each["name"] for each in inspector.get_foreign_keys(table)]
+    return names

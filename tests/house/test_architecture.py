@@ -1,0 +1,144 @@
+"""The house rules that a program can check."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from umbra.core.errors import Refused
+from umbra.web import problems
+
+ROOT = Path(__file__).parent.parent.parent
+SOURCE = ROOT / "src" / "umbra"
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def calls(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the line and the dotted name of every call in a file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            yield node.lineno, ast.unparse(node.func)
+
+
+def places(names: set[str], *, by_end: bool = False) -> set[str]:
+    """Return the files that call something of one of ``names``."""
+    return {
+        str(path.relative_to(SOURCE))
+        for path in FILES
+        for _, name in calls(path)
+        if (name.rpartition(".")[2] if by_end else name) in names
+    }
+
+
+def imports(path: Path) -> set[str]:
+    """Return the top-level names of the packages that a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {name.name.partition(".")[0] for name in node.names}
+        if isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+def test_imports_point_down() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def test_nothing_commits_or_rolls_back_outside_the_database_module() -> None:
+    assert set() == places({"commit", "rollback"}, by_end=True)
+
+
+def test_transactions_that_write_are_opened_by_use_cases_only() -> None:
+    allowed = {"upkeep.py", "audit/store.py", "db/database.py", "db/migrate.py", "signin/account.py",
+               "signin/flows.py", "signin/guesses.py", "signin/secondfactor.py", "passwords/flows.py",
+               "sessions/flows.py", "totp/flows.py"}  # fmt: skip
+    assert places({"begin"}, by_end=True) <= allowed
+
+
+def test_the_clock_and_randomness_are_asked_in_one_place_each() -> None:
+    banned = {"datetime.now", "datetime.utcnow", "datetime.datetime.now", "time.time", "time.monotonic", "date.today"}
+    assert {"core/clock.py"} == places(banned)
+    random = {str(path.relative_to(SOURCE)) for path in FILES if imports(path) & {"secrets", "random", "uuid"}}
+    assert {"core/entropy.py"} == random
+    assert set() == places({"os.urandom"})
+
+
+def test_sql_is_written_in_stores_tables_and_the_database_package_only() -> None:
+    users = {path for path in FILES if "sqlalchemy" in imports(path)}
+    outside = {
+        str(path.relative_to(SOURCE))
+        for path in users
+        if path.name not in {"store.py", "tables.py"} and "db" not in path.relative_to(SOURCE).parts
+    }
+    typed_only = {"passwords/flows.py", "signin/flows.py", "signin/guesses.py", "signin/secondfactor.py",
+                  "totp/flows.py", "upkeep.py"}  # fmt: skip  # they name AsyncConnection, and run nothing on it
+    assert outside <= typed_only
+    assert set() == places({"execute", "exec_driver_sql", "scalar", "scalars"}, by_end=True) & outside
+
+
+def test_faces_know_no_database_and_use_cases_know_no_http() -> None:
+    faces = {path for path in FILES if path.relative_to(SOURCE).parts[0] in {"api", "pages", "web", "cli"}}
+    assert not [path for path in faces if "sqlalchemy" in imports(path)]
+    http = {path for path in FILES if imports(path) & {"fastapi", "starlette", "uvicorn", "jinja2"}}
+    assert http - faces == {SOURCE / "app.py"}
+
+
+@pytest.mark.parametrize(
+    ("name", "home"),
+    [
+        ("spend_step", "signin/guesses.py"),
+        ("sessions.create", "signin/flows.py"),
+        ("backup_codes.spend", "signin/guesses.py"),
+        ("challenges.spend", "signin/flows.py"),
+        ("attempts.charge", None),
+    ],
+)
+def test_what_happens_once_is_done_by_one_function_called_from_one_place(name: str, home: str | None) -> None:
+    callers = places({name}) if "." in name else places({name}, by_end=True)
+    if home is None:
+        assert {"signin/guesses.py", "passwords/flows.py"} == callers
+    else:
+        assert {home} == callers
+
+
+def every(kind: type[Refused]) -> Iterator[type[Refused]]:
+    for sub in kind.__subclasses__():
+        yield sub
+        yield from every(sub)
+
+
+def test_every_refusal_has_a_status_and_every_status_a_refusal() -> None:
+    reasons = {refusal.reason for refusal in every(Refused)}
+    assert reasons | {problems.INTERNAL} == problems.ANSWERS.keys()
+
+
+def test_broad_excepts_are_only_where_they_are_declared() -> None:
+    broad = [
+        f"{path.relative_to(SOURCE)}:{node.lineno}"
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ExceptHandler) and ast.unparse(node.type or ast.Name("bare")) in {
+            "bare", "Exception", "BaseException",
+        }
+    ]  # fmt: skip
+    assert ["web/middleware.py"] == [place.partition(":")[0] for place in broad]
+
+
+def test_no_lock_file_and_no_document_names_the_address_of_an_index() -> None:
+    for path in [*ROOT.glob("requirements*.txt"), *ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "Makefile"]:
+        assert "://py" + "pi" not in path.read_text()
+        assert "--index-url http" not in path.read_text()
+
+
+def test_the_version_is_in_the_changelog() -> None:
+    from umbra import __version__  # noqa: PLC0415
+
+    assert f"[{__version__}]" in (ROOT / "CHANGELOG.md").read_text()

@@ -1,0 +1,317 @@
+"""Walk through the pages with a real Chromium in which scripts are off, and keep a picture of each page.
+
+    make browse
+
+starts ``umbra serve`` on a free port of this machine and goes from the first run to a second factor that is off
+again. QR codes are read off the screen by zbarimg and codes computed by oathtool, neither of which knows us. Needs
+``playwright`` (the package, none of its browsers). Exits with non-zero at the first thing that is not as it should be.
+"""
+
+import argparse
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+from support import postgres
+from umbra.crypto.keyring import new_key
+
+CHROMIUM = "/usr/bin/chromium"
+PASSWORD = "correct horse battery staple 9"
+SIZES = {"wide": (1000, 800), "narrow": (360, 740), "narrowest": (320, 640)}
+START_LINES = 20
+
+
+class Walk:
+    """A person's way through the pages, a picture at each stop."""
+
+    def __init__(self, page: Page, pictures: Path) -> None:
+        self.page = page
+        self.pictures = pictures
+        self.stops = 0
+
+    def stop(self, name: str, heading: str, *, opened: bool = False) -> None:
+        """Be at the page with that heading, and take its picture in light and dark, wide and narrow."""
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(heading)
+        if opened:
+            for summary in self.page.locator("details:not([open]) > summary").all()[::-1]:
+                summary.click()
+        self.stops += 1
+        for size, (width, height) in SIZES.items():
+            self.page.set_viewport_size({"width": width, "height": height})
+            needed = self.page.evaluate("document.documentElement.scrollWidth")
+            assert needed <= width, f"{name} is {needed} px wide on {width} px"
+            for scheme in ("light", "dark"):
+                self.page.emulate_media(color_scheme=scheme)
+                self.page.screenshot(path=self.pictures / f"{self.stops:02}-{name}-{size}-{scheme}.png", full_page=True)
+        self.page.set_viewport_size({"width": SIZES["wide"][0], "height": SIZES["wide"][1]})
+        self.page.emulate_media(color_scheme="light")
+        sys.stdout.write(f"{self.stops:02} {name}\n")
+
+    def type(self, label: str, text: str, within: str = "main") -> None:
+        self.page.locator(within).get_by_label(label).filter(visible=True).fill(text)
+
+    def press(self, name: str, within: str = "body") -> None:
+        self.page.locator(within).get_by_role("button", name=name, exact=True).click()
+
+    def unfold(self, name: str) -> None:
+        self.page.locator("summary", has_text=name).first.click()
+
+    def refused(self, text: str) -> None:
+        expect(self.page.get_by_role("alert")).to_have_text(re.compile(text))
+
+    def password(self) -> None:
+        self.type("User name", "ada")
+        self.type("Password", PASSWORD)
+        self.press("Sign in")
+
+    def code(self, code: str) -> None:
+        self.type("Code from your app", code, "form[action='/sign-in/code'] >> nth=0")
+        self.press("Sign in")
+
+    def scan(self) -> str:
+        """Read the QR code off the screen, and return its secret, which must be the one in letters."""
+        picture = self.pictures / "qr.png"
+        self.page.locator("img.qr").screenshot(path=picture)
+        scanned = _output("zbarimg", "-q", "--raw", str(picture))
+        address = urlsplit(scanned)
+        assert ("otpauth", "totp", "/Umbra:ada") == (address.scheme, address.netloc, address.path), scanned
+        (secret,) = parse_qs(address.query)["secret"]
+        assert secret == self.page.locator(".key").inner_text().replace(" ", "")
+        assert scanned == self.page.get_by_role("link", name="open it in an app").get_attribute("href")
+        picture.unlink()
+        return secret
+
+
+def walk(way: Walk, first_run: str) -> None:
+    """Go the whole way, from no account to a second factor that is off again."""
+    base = "{0.scheme}://{0.netloc}".format(urlsplit(first_run))
+    make_the_first_account(way, base, first_run)
+    secret = set_up(way)
+    spent, following = _codes(secret)
+    backup_codes = confirm(way, base, spent)
+    sign_in_with_code(way, following)
+    sign_in_with_backup_code(way, following, backup_codes[0])
+    add_another(way)
+    end_another_session(way, base, backup_codes[2])
+    turn_off(way, base, used=backup_codes[0], unused=backup_codes[1])
+
+
+def make_the_first_account(way: Walk, base: str, first_run: str) -> None:
+    way.page.goto(base)
+    way.stop("sign-in", "Sign in")
+    way.page.goto(f"{base}/first-run?token=umf_{'x' * 43}")
+    way.stop("first-run-over", "This address is not in use")
+    way.page.goto(first_run)
+    way.stop("first-run", "Make the first account")
+    way.type("User name", "ada")
+    way.type("E-mail address", "ada@example.org")
+    way.type("Password", "passwordpassword")
+    way.press("Make the account")
+    way.refused("easy to guess")
+    way.stop("first-run-refused", "Make the first account")
+    expect(way.page.get_by_label("User name")).to_have_value("ada")
+    way.type("Password", PASSWORD)
+    way.press("Make the account")
+    way.stop("account-made", "Sign in")
+
+
+def set_up(way: Walk) -> str:
+    way.password()
+    way.stop("security-off", "Security")
+    way.type("Name", "Phone")
+    way.press("Add")
+    way.stop("setup", "Add an authenticator")
+    secret = way.scan()
+    way.page.reload()
+    assert secret == way.scan(), "another key after a reload"
+    way.type("Code from your app", "000 000")
+    way.press("Confirm")
+    way.refused("Code refused")
+    assert secret == way.scan(), "another key after a wrong code"
+    way.stop("setup-refused", "Add an authenticator")
+    return secret
+
+
+def confirm(way: Walk, base: str, code: str) -> list[str]:
+    old = Walk(way.page.context.new_page(), way.pictures)
+    old.page.goto(f"{base}/security")
+    way.type("Code from your app", code)
+    way.press("Confirm")
+    way.stop("backup-codes", "Your backup codes")
+    old.stops = way.stops
+    old.press("Sign out")
+    old.refused("out of date")
+    old.stop("old-form-refused", "That did not work")
+    way.stops = old.stops
+    old.page.close()
+    backup_codes = way.page.locator(".codes code").all_inner_texts()
+    assert 10 == len(set(backup_codes)), backup_codes
+    way.page.get_by_role("link", name="I have kept them").click()
+    way.stop("security-on", "Security")
+    way.press("Sign out")
+    way.stop("signed-out", "Sign in")
+    return backup_codes
+
+
+def sign_in_with_code(way: Walk, code: str) -> None:
+    way.type("User name", "ada")
+    way.type("Password", "not the password")
+    way.press("Sign in")
+    way.refused("User name or password is wrong")
+    way.stop("sign-in-refused", "Sign in")
+    way.password()
+    way.stop("code", "Enter your code")
+    way.code(f"{code[:3]} {code[3:]}")
+    expect(way.page.get_by_role("heading", level=1)).to_have_text("Security")
+    way.press("Sign out")
+
+
+def sign_in_with_backup_code(way: Walk, used_code: str, backup_code: str) -> None:
+    way.password()
+    way.code(used_code)
+    way.refused("Code refused")
+    way.stop("code-refused", "Enter your code")
+    way.unfold("Use a backup code instead")
+    way.type("Backup code", backup_code.lower())
+    way.press("Sign in with the backup code")
+    expect(way.page.get_by_role("status")).to_have_text(re.compile("backup code"))
+    expect(way.page.locator("#backup-codes")).to_contain_text("9 of 10 left")
+    way.stop("security-after-backup-code", "Security")
+
+
+def add_another(way: Walk) -> None:
+    way.unfold("Add another authenticator")
+    way.type("Name", "Tablet", "form[action='/security/setup']")
+    way.press("Add")
+    way.type("Code from your app", _codes(way.scan())[0])
+    way.press("Confirm")
+    expect(way.page.get_by_role("status")).to_have_text(re.compile("added"))
+    way.stop("security-all-open", "Security", opened=True)
+
+
+def end_another_session(way: Walk, base: str, backup_code: str) -> None:
+    browser = way.page.context.browser
+    assert browser is not None
+    other = Walk(browser.new_context(java_script_enabled=False, user_agent="Another browser").new_page(), way.pictures)
+    other.page.goto(base)
+    other.password()
+    other.unfold("Use a backup code instead")
+    other.type("Backup code", backup_code)
+    other.press("Sign in with the backup code")
+    expect(other.page.get_by_role("heading", level=1)).to_have_text("Security")
+    way.page.goto(f"{base}/security")
+    way.stop("two-sessions", "Security")
+    way.page.get_by_role("button", name="End the session").click()
+    expect(way.page.get_by_role("status")).to_have_text("The session has ended.")
+    expect(way.page.locator("#sessions")).not_to_contain_text("Another browser")
+    other.page.reload()
+    expect(other.page.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+def turn_off(way: Walk, base: str, used: str, unused: str) -> None:
+    form = "form[action='/security/disable']"
+    way.page.goto(f"{base}/security")
+    way.unfold("Turn two-step sign-in off")
+    way.type("Password", PASSWORD, form)
+    way.type("Backup code", used, form)
+    way.press("Turn off")
+    way.refused("Code refused")
+    way.stop("turn-off-refused", "Security")
+    way.type("Password", PASSWORD, form)
+    way.type("Backup code", unused, form)
+    way.press("Turn off")
+    expect(way.page.get_by_role("status")).to_have_text(re.compile("Two-step sign-in is off"))
+    way.press("Sign out")
+    way.password()
+    expect(way.page.get_by_role("heading", level=1)).to_have_text("Security")
+
+
+def _codes(secret: str) -> list[str]:
+    """Return the code of this half minute and that of the next, which is good already."""
+    return _output("oathtool", "--totp", "-b", secret, "--window=1").split()
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@contextlib.contextmanager
+def served(data: Path, database_url: str | None) -> Iterator[str]:
+    """Run the service, and yield the first-run address that it prints."""
+    environment = {**os.environ, "UMBRA_DATA_DIR": str(data)}
+    if database_url:
+        environment |= {"UMBRA_DATABASE_URL": database_url, "UMBRA_ENCRYPTION_KEYS": new_key().reveal()}
+    command = [str(Path(sys.executable).with_name("umbra")), "serve", "--migrate", "--port", str(_free_port())]
+    with (data / "log").open("w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+        try:
+            yield _first_run_address(server, data / "log")
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(20)
+
+
+def _first_run_address(server: "subprocess.Popen[str]", log: Path) -> str:
+    assert server.stdout is not None
+    for _, line in zip(range(START_LINES), server.stdout, strict=False):
+        if found := re.search(r"http://\S+/first-run\?token=\S+", line):
+            _await(found[0])
+            return found[0]
+    raise RuntimeError(log.read_text())
+
+
+def _await(address: str) -> None:
+    """Wait until the server listens; it prints the address before it does."""
+    parts = urlsplit(address)
+    for _ in range(200):
+        with contextlib.suppress(OSError), socket.create_connection((parts.hostname, parts.port), 1):
+            return
+        time.sleep(0.05)
+    raise RuntimeError("the server does not listen")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Walk through the pages with Chromium.")
+    parser.add_argument("pictures", type=Path, help="folder for the pictures")
+    given = parser.parse_args()
+    with postgres.running() as server:
+        walked(given.pictures / "sqlite", None)
+        walked(given.pictures / "postgresql", f"{server}/postgres")
+    sys.stdout.write("all as it should be, on both databases\n")
+
+
+def walked(pictures: Path, database_url: str | None) -> None:
+    """Walk once on a service of its own."""
+    pictures.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="umbra-pages-") as data,
+        served(Path(data), database_url) as first_run,
+        sync_playwright() as playwright,
+    ):
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = chromium.new_context(java_script_enabled=False).new_page()
+        page.set_default_timeout(10_000)
+        walk(Walk(page, pictures), first_run)
+        chromium.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,388 @@
+"""Take each guard away, and see that its race test notices, on PostgreSQL: ``make sabotage``.
+
+A race test that has never failed proves nothing. Every entry changes a copy of the source, runs the tests that are
+said to stand behind the guard, and demands that each of them turns red. Where two guards protect one thing, so that
+no test can miss one of them, both are taken away together, and the name says so.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src"
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support import postgres  # noqa: E402 - a script has no pytest to tell it where the tests are
+
+TRIES = 10
+"""A race may be won by luck."""
+
+RESULT = re.compile(r"(?P<what>FAILED|ERROR) [^:]+::(?P<test>\w+)")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A text that stands once in a file of the source, and what is put in its place."""
+
+    file: str
+    text: str
+    instead: str = ""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What keeps a promise under a race, how to take it away, and the tests that must notice."""
+
+    name: str
+    cuts: tuple[Cut, ...]
+    tests: tuple[str, ...]
+
+
+ORDER_OF_STEPS = Cut(
+    "totp/store.py", "            or_(AuthenticatorRow.last_step.is_(None), AuthenticatorRow.last_step < step),\n"
+)
+LEDGER = (
+    Cut("totp/store.py", ".where(~digits_are_dead)"),
+    Cut("totp/store.py", '    if recorded.first() is None:\n        raise CodeRefused("replayed")\n'),
+)
+HOLD = "            await users.hold(tx, me.user.id)\n"
+FACTORS = "signin/secondfactor.py"
+RENEWED_ONCE = Cut("sessions/store.py", "            SessionRow.token_hash == current.token_hash,\n")
+
+GUARDS = (
+    Guard(
+        "the order of steps and the ledger of used codes, together",
+        (ORDER_OF_STEPS, *LEDGER),
+        (
+            "test_one_code_signs_in_once_however_many_challenges_it_is_sent_with",
+            "test_one_code_proves_one_session_anew_however_many_ask",
+            "test_one_code_opens_one_door_of_all",
+        ),
+    ),
+    Guard("the order of steps", (ORDER_OF_STEPS,), ("test_behind_a_later_code_an_earlier_one_is_refused",)),
+    Guard("the ledger of used codes", LEDGER, ("test_digits_that_two_apps_show_are_accepted_once",)),
+    Guard(
+        "the order of steps, when it is read and when it is written",
+        (ORDER_OF_STEPS, Cut("totp/flows.py", "after=one.last_step", "after=None")),
+        ("test_a_used_code_stays_refused_when_its_record_is_cleaned_away",),
+    ),
+    Guard(
+        "a backup code is unused when it is spent",
+        (Cut("backup_codes/store.py", ", BackupCodeRow.used_at.is_(None))\n        .values", ")\n        .values"),),
+        ("test_one_backup_code_signs_in_once_however_many_challenges_it_is_sent_with",),
+    ),
+    Guard(
+        "a challenge that is gone opens nothing",
+        (Cut("challenge/store.py", "    if spent.first() is None:\n        raise ChallengeRefused\n"),),
+        ("test_one_challenge_makes_one_session_though_two_proofs_are_right",),
+    ),
+    Guard(
+        "a challenge bears five guesses",
+        (Cut("challenge/store.py", "            ChallengeRow.guesses < MOST_GUESSES,\n"),),
+        ("test_fifty_wrong_proofs_of_both_kinds_on_one_challenge_are_five_guesses",),
+    ),
+    Guard(
+        "a budget that has to wait is not charged",
+        (Cut("attempts/store.py", "            where=may_try,\n"),),
+        (
+            "test_of_fifty_wrong_codes_at_once_five_are_looked_at",
+            "test_of_fifty_wrong_backup_codes_at_once_five_are_looked_at",
+            "test_of_fifty_wrong_passwords_at_once_from_one_address_five_are_looked_at",
+        ),
+    ),
+    Guard(
+        "a budget is compared in the statement that charges it, not before",
+        (
+            Cut("attempts/store.py", "            where=may_try,\n"),
+            Cut(
+                "attempts/store.py",
+                "    charged = await tx.execute(\n        insert(tx, AttemptsRow)",
+                "    known = await tx.execute(select(AttemptsRow.budget).where(AttemptsRow.budget == budget.name))\n"
+                "    free = await tx.execute(\n"
+                "        select(AttemptsRow.budget).where(AttemptsRow.budget == budget.name, may_try)\n"
+                "    )\n"
+                "    if known.first() is not None and free.first() is None:\n"
+                "        raise AttemptsSpent(await _wait(tx, budget, now))\n"
+                "    charged = await tx.execute(\n        insert(tx, AttemptsRow)",
+            ),
+        ),
+        (
+            "test_of_fifty_wrong_codes_at_once_five_are_looked_at",
+            "test_of_fifty_wrong_backup_codes_at_once_five_are_looked_at",
+            "test_of_fifty_wrong_passwords_at_once_from_one_address_five_are_looked_at",
+        ),
+    ),
+    Guard(
+        "no clock is asked before the fifth wrong guess",
+        (
+            Cut(
+                "attempts/store.py",
+                "or_(AttemptsRow.failures < FREE_FAILURES, AttemptsRow.next_at <= now)",
+                "AttemptsRow.next_at <= now",
+            ),
+        ),
+        ("test_four_wrong_codes_at_once_are_all_looked_at",),
+    ),
+    Guard(
+        "a code is charged before it is looked at",
+        (
+            Cut(
+                "signin/guesses.py",
+                "        failures = await _charge(tx, guess, budget, now)\n",
+                "        failures = 0\n",
+            ),
+            Cut(
+                "signin/guesses.py",
+                ", opened, code, now)\n    return Proven(",
+                ", opened, code, now)\n    async with auth.db.begin() as tx:\n"
+                "        await _charge(tx, guess, budget, now)\n    return Proven(",
+            ),
+        ),
+        ("test_of_fifty_wrong_codes_at_once_five_are_looked_at",),
+    ),
+    Guard(
+        "a backup code is charged before it is looked at",
+        (
+            Cut("signin/guesses.py", "        await _charge(tx, guess, budget, auth.clock.now())\n"),
+            Cut(
+                "signin/guesses.py",
+                "    found = await backup_flows.match(slot, stored, proof)\n",
+                "    found = await backup_flows.match(slot, stored, proof)\n"
+                "    async with auth.db.begin() as tx:\n        await _charge(tx, guess, budget, auth.clock.now())\n",
+            ),
+        ),
+        ("test_of_fifty_wrong_backup_codes_at_once_five_are_looked_at",),
+    ),
+    Guard(
+        "a password is charged before it is looked at",
+        (Cut("passwords/flows.py", "        await attempts.charge(tx, budget, auth.clock.now())\n"),),
+        ("test_of_fifty_wrong_passwords_at_once_from_one_address_five_are_looked_at",),
+    ),
+    Guard(
+        "a set-up is confirmed once, and a token is renewed once, together",
+        (
+            Cut("totp/store.py", ", AuthenticatorRow.confirmed_at.is_(None))\n        .values", ")\n        .values"),
+            RENEWED_ONCE,
+        ),
+        ("test_one_set_up_is_confirmed_once_though_two_codes_are_right",),
+    ),
+    Guard(
+        "confirm holds the account",
+        (Cut(FACTORS, HOLD + "            is_still_first", "            is_still_first"),),
+        (
+            "test_of_two_first_authenticators_confirmed_at_once_one_counts",
+            "test_no_sign_in_by_password_alone_outlives_the_first_authenticator",
+        ),
+    ),
+    Guard(
+        "regenerate holds the account, its codes, and the count of guesses that it clears, together",
+        (
+            Cut("signin/guesses.py", "    await attempts.forgive(tx, proven.budget, now)\n"),
+            Cut(
+                FACTORS,
+                HOLD + "            await backup_codes.hold_all(tx, me.user.id)\n"
+                "            await guesses.spend(tx, proven, now)\n            await backup_codes.replace_all",
+                "            await guesses.spend(tx, proven, now)\n            await backup_codes.replace_all",
+            ),
+        ),
+        ("test_two_new_sets_at_once_leave_ten_codes_of_one_of_them",),
+    ),
+    Guard(
+        "remove holds the account",
+        (Cut(FACTORS, HOLD + "            await totp.refuse_last", "            await totp.refuse_last"),),
+        ("test_of_two_authenticators_removed_at_once_one_stays",),
+    ),
+    Guard(
+        "remove counts the authenticators again",
+        (Cut(FACTORS, HOLD + "            await totp.refuse_last(tx, me.user.id)\n", HOLD),),
+        ("test_of_two_authenticators_removed_at_once_one_stays",),
+    ),
+    Guard(
+        "disable holds the account",
+        (Cut(FACTORS, HOLD + "            await challenges.end_all", "            await challenges.end_all"),),
+        ("test_no_challenge_outlives_the_second_factor",),
+    ),
+    Guard(
+        "removing takes its locks in the order of signing in",
+        (
+            Cut(
+                FACTORS,
+                "            await totp.hold_all(tx, me.user.id)\n            await guesses.spend",
+                "            await guesses.spend",
+            ),
+            Cut(
+                FACTORS,
+                "            await totp.hold_all(tx, me.user.id)\n            await backup_codes.hold_all",
+                "            await backup_codes.hold_all",
+            ),
+        ),
+        ("test_an_app_can_be_removed_in_the_moment_in_which_it_is_used",),
+    ),
+    Guard(
+        "a token is renewed once",
+        (RENEWED_ONCE,),
+        ("test_one_token_is_renewed_once_though_two_codes_are_right",),
+    ),
+    Guard(
+        "a sign-in holds the account",
+        (Cut("passwords/store.py", "        .with_for_update(key_share=True)\n"),),
+        (
+            "test_an_account_has_a_hundred_open_challenges_and_no_more",
+            "test_nothing_begun_with_the_old_password_outlives_its_change",
+            "test_nothing_begun_outlives_the_disabling_of_the_account",
+            "test_no_sign_in_by_password_alone_outlives_the_first_authenticator",
+            "test_no_challenge_outlives_the_second_factor",
+        ),
+    ),
+    Guard(
+        "a sign-in asks whether the password is still the one that was checked",
+        (Cut("passwords/store.py", "UserRow.password_version == version, "),),
+        ("test_nothing_begun_with_the_old_password_outlives_its_change",),
+    ),
+    Guard(
+        "a sign-in asks whether the account is still let in",
+        (
+            Cut(
+                "passwords/store.py",
+                "password_version == version, UserRow.disabled_at.is_(None))",
+                "password_version == version)",
+            ),
+        ),
+        ("test_nothing_begun_outlives_the_disabling_of_the_account",),
+    ),
+    Guard(
+        "another hash of the same password is no other password",
+        (
+            Cut(
+                "passwords/store.py",
+                ".values(password_hash=password_hash))",
+                ".values(password_hash=password_hash, password_version=UserRow.password_version + 1))",
+            ),
+        ),
+        ("test_two_sign_ins_at_once_both_get_in_though_the_password_is_hashed_anew",),
+    ),
+    Guard(
+        "the first-run token is taken by one, and there is nobody yet, together",
+        (
+            Cut(
+                "signin/account.py",
+                "            if not await state.take(tx, FIRST_RUN, token_hash) or await users.is_anybody_there(tx):\n"
+                "                raise NotFound\n",
+                "            await state.take(tx, FIRST_RUN, token_hash)\n",
+            ),
+        ),
+        ("test_the_first_run_token_makes_one_account_however_many_use_it",),
+    ),
+    Guard(
+        "a first run finds nobody there",
+        (Cut("signin/account.py", " or await users.is_anybody_there(tx):", ":"),),
+        ("test_a_server_that_starts_meanwhile_opens_no_second_first_run",),
+    ),
+    Guard(
+        "clean-up takes only what is past its life",
+        (
+            Cut(
+                "challenge/store.py",
+                "select(ChallengeRow.id).where(ChallengeRow.expires_at <= now).limit",
+                "select(ChallengeRow.id).limit",
+            ),
+        ),
+        ("test_two_clean_ups_at_once_delete_everything_old_and_disturb_no_sign_in",),
+    ),
+    Guard(
+        "a keyring looks at its file again",
+        (
+            Cut(
+                "crypto/keyring.py",
+                "            if not self._refresh():\n                raise\n",
+                "            raise\n",
+            ),
+        ),
+        ("test_sign_ins_go_on_while_keys_are_rotated_and_the_old_key_taken_away",),
+    ),
+)
+
+
+def main() -> int:
+    """Try every guard, then the source as it is, and return the exit code."""
+    for cut in (cut for guard in GUARDS for cut in guard.cuts):
+        count = (SOURCE / "umbra" / cut.file).read_text().count(cut.text)
+        if count != 1:
+            _say(f"{cut.file} holds this {count} times, not once:\n{cut.text}")
+            return 1
+    started = time.monotonic()
+    with postgres.running() as address:
+        unnoticed = [guard.name for guard in GUARDS if not _is_noticed(guard, address)]
+        is_green = _is_green(address)
+    _say(f"{len(GUARDS) - len(unnoticed)} of {len(GUARDS)} guards are noticed, {time.monotonic() - started:.0f} s")
+    return 0 if is_green and not unnoticed else 1
+
+
+def _is_noticed(guard: Guard, address: str) -> bool:
+    """Take a guard away, and say whether each of its tests turned red."""
+    green = set(guard.tests)
+    with _without(guard) as source:
+        for _ in range(TRIES):
+            green -= _failed(sorted(green), source, address)
+            if not green:
+                break
+    for test in guard.tests:
+        _say(f"{'GREEN' if test in green else 'red'}  {guard.name}  by {test}")
+    return not green
+
+
+def _is_green(address: str) -> bool:
+    """Say whether all of these tests pass on the source as it is."""
+    tests = sorted({test for guard in GUARDS for test in guard.tests})
+    failed = _failed(tests, SOURCE, address)
+    for test in tests:
+        _say(f"{'RED' if test in failed else 'green'}  with every guard  {test}")
+    return not failed
+
+
+@contextlib.contextmanager
+def _without(guard: Guard) -> Iterator[Path]:
+    """Copy the source, and take the guard out of the copy."""
+    with tempfile.TemporaryDirectory(prefix="umbra-sabotage-") as folder:
+        shutil.copytree(SOURCE / "umbra", Path(folder) / "umbra")
+        for cut in guard.cuts:
+            file = Path(folder) / "umbra" / cut.file
+            file.write_text(file.read_text().replace(cut.text, cut.instead))
+        yield Path(folder)
+
+
+def _failed(tests: list[str], source: Path, address: str) -> set[str]:
+    """Run tests on PostgreSQL against ``source``, and return those that failed.
+
+    A test that could not run has noticed nothing: that is a fault of this script's.
+    """
+    environment = os.environ | {
+        "PYTHONPATH": str(source),
+        "UMBRA_TEST_SOURCE": str(source),
+        "UMBRA_TEST_POSTGRES": address,
+    }
+    chosen = f"postgresql and ({' or '.join(tests)})"
+    command = [sys.executable, "-m", "pytest", "-q", "-rfE", "-k", chosen, "tests/races"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    results = [match for line in done.stdout.splitlines() if (match := RESULT.match(line))]
+    if done.returncode not in {0, 1} or any(result["what"] == "ERROR" for result in results):
+        raise RuntimeError(done.stdout + done.stderr)
+    return {result["test"] for result in results}
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

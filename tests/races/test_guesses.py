@@ -1,0 +1,105 @@
+"""Fifty guesses at once are no more than five (contract 1.5, 5)."""
+
+import pytest
+from sqlalchemy import select
+
+from races.service import Service, challenges_of, guesses_of, outcomes
+from umbra.attempts import store as attempts
+from umbra.attempts.store import FREE_FAILURES, Budget
+from umbra.attempts.tables import AttemptsRow
+from umbra.backup_codes import codes
+from umbra.core.entropy import SystemEntropy
+from umbra.core.typed import folded
+
+pytestmark = pytest.mark.race
+
+ADDRESS = "192.0.2.7"
+
+
+async def test_of_fifty_wrong_codes_at_once_five_are_looked_at(service: Service) -> None:
+    owner = await service.owner()
+    budget = attempts.totp_budget(owner.user.id)
+    challenges = await service.challenges(owner, 50)
+
+    answers = await service.at_once(
+        (
+            service.verify(mfa_token, code=code)
+            for mfa_token, code in zip(challenges, owner.wrong_codes(50), strict=True)
+        ),
+        held=guesses_of(budget),
+    )
+
+    assert {"code_refused": FREE_FAILURES, "attempts_spent": 45} == outcomes(answers)
+    assert [FREE_FAILURES] == await _failures(service, budget)
+
+
+async def test_of_fifty_wrong_backup_codes_at_once_five_are_looked_at(service: Service) -> None:
+    owner = await service.owner()
+    budget = attempts.backup_code_budget(owner.user.id)
+    await service.open_budget(budget)
+    challenges = await service.challenges(owner, 50)
+
+    answers = await service.at_once(
+        (
+            service.verify(mfa_token, backup_code=code)
+            for mfa_token, code in zip(challenges, _codes_of_others(50), strict=True)
+        ),
+        held=guesses_of(budget),
+    )
+
+    assert FREE_FAILURES == outcomes(answers)["code_refused"]
+    assert {"code_refused", "attempts_spent", "busy"} >= set(outcomes(answers))
+    assert [FREE_FAILURES] == await _failures(service, budget)
+
+
+async def test_of_fifty_wrong_passwords_at_once_from_one_address_five_are_looked_at(service: Service) -> None:
+    owner = await service.owner()
+    budget = attempts.password_budget(folded(owner.user.username), ADDRESS)
+    await service.open_budget(budget)
+
+    answers = await service.at_once(
+        (service.login(owner, password=f"wrong horse {number}", ip=ADDRESS) for number in range(50)),
+        held=guesses_of(budget),
+    )
+
+    assert FREE_FAILURES == outcomes(answers)["credentials_refused"]
+    assert {"credentials_refused", "attempts_spent", "busy"} >= set(outcomes(answers))
+    assert [FREE_FAILURES] == await _failures(service, budget)
+
+
+async def test_fifty_wrong_proofs_of_both_kinds_on_one_challenge_are_five_guesses(service: Service) -> None:
+    owner = await service.owner()
+    (mfa_token,) = await service.challenges(owner, 1)
+    wrong = [{"code": code} for code in owner.wrong_codes(25)]
+    wrong += [{"backup_code": code} for code in _codes_of_others(25)]
+
+    answers = await service.at_once((service.verify(mfa_token, **proof) for proof in wrong), held=challenges_of(owner))
+
+    assert 5 == outcomes(answers)["code_refused"]
+    assert {"code_refused", "attempts_spent", "challenge_refused", "busy"} >= set(outcomes(answers))
+
+
+def _codes_of_others(count: int) -> list[str]:
+    """Return well-formed backup codes that are not the owner's."""
+    sets = (codes.new_set(SystemEntropy()) for _ in range(-(-count // codes.CODES_PER_SET)))
+    return [code.shown() for one in sets for code in one][:count]
+
+
+async def _failures(service: Service, budget: Budget) -> list[int]:
+    return await service.numbers(select(AttemptsRow.failures).where(AttemptsRow.budget == budget.name))
+
+
+async def test_four_wrong_codes_at_once_are_all_looked_at(service: Service) -> None:
+    owner = await service.owner()
+    budget = attempts.totp_budget(owner.user.id)
+    challenges = await service.challenges(owner, 4)
+
+    answers = await service.at_once(
+        (
+            service.verify(mfa_token, code=code)
+            for mfa_token, code in zip(challenges, owner.wrong_codes(4), strict=True)
+        ),
+        held=guesses_of(budget),
+    )
+
+    assert {"code_refused": 4} == outcomes(answers)
