@@ -7,14 +7,12 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import anyio
 import argon2
 import asyncpg
 import httpx
 import pytest
-from sqlalchemy import event
 
 from support import postgres
 from support.people import BASE_URL, Person
@@ -27,7 +25,8 @@ from umbra.core.entropy import SystemEntropy
 from umbra.crypto.argon import HashingPool
 from umbra.crypto.keyring import Keyring, new_key
 from umbra.db import migrate
-from umbra.db.database import open_database
+from umbra.db.opening import open_database
+from umbra.db.sqlite import Sqlite
 
 POSTGRES = "UMBRA_TEST_POSTGRES"
 """A PostgreSQL to use instead of our own: ``postgresql://user@host:port``, of a user who may create databases."""
@@ -121,8 +120,8 @@ def clock() -> FixedClock:
 @pytest.fixture
 async def auth(database_url: str, clock: FixedClock, tmp_path: Path) -> AsyncIterator[Auth]:
     database = open_database(database_url)
-    if database.is_sqlite:
-        event.listen(database.engine.sync_engine, "connect", _do_not_wait_for_the_disk)
+    if isinstance(database, Sqlite):
+        database.synchronous = "OFF"  # nothing here has to survive a power cut
     made = Auth(
         db=database,
         clock=clock,
@@ -160,10 +159,6 @@ async def enrolled(alice: Person) -> Person:
     """Alice with a second factor, signed in by having confirmed it."""
     await alice.enrol()
     return alice
-
-
-def _do_not_wait_for_the_disk(connection: Any, _record: object) -> None:
-    connection.execute("PRAGMA synchronous = OFF")  # nothing here has to survive a power cut
 
 
 async def _migrate(url: str) -> None:

@@ -18,7 +18,7 @@ from umbra.api.router import router as api
 from umbra.auth import Auth
 from umbra.core.errors import NotFound, Refused, Unavailable
 from umbra.db import migrate
-from umbra.db.database import DatabaseFault
+from umbra.db.transaction import DatabaseFault
 from umbra.pages import router as pages
 from umbra.web.errors import MethodNotAllowed
 from umbra.web.middleware import Faults, SecurityHeaders

@@ -7,7 +7,7 @@ from umbra import upkeep
 from umbra.auth import Auth
 from umbra.core.errors import Unavailable
 from umbra.db import migrate
-from umbra.db.database import DatabaseFault
+from umbra.db.transaction import DatabaseFault
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
 OPEN_TO_OTHERS = 0o077

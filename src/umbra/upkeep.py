@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from umbra.attempts import store as attempts
 from umbra.auth import Auth
 from umbra.challenge import store as challenges
@@ -16,6 +14,7 @@ from umbra.crypto import envelope
 from umbra.crypto.envelope import MovedSecret, Place
 from umbra.crypto.keyring import UnreadableToken
 from umbra.db import migrate, state
+from umbra.db.transaction import Transaction
 from umbra.sessions import store as sessions
 from umbra.totp import store as totp
 from umbra.totp.algorithm import step_at
@@ -160,7 +159,7 @@ async def count_sealed(auth: Auth) -> int:
         return await totp.count_all(tx)
 
 
-async def _in_batches(auth: Auth, delete: Callable[[AsyncConnection], Awaitable[int]]) -> int:
+async def _in_batches(auth: Auth, delete: Callable[[Transaction], Awaitable[int]]) -> int:
     total = 0
     while True:
         async with auth.db.begin() as tx:

@@ -10,7 +10,7 @@ from umbra.core.errors import Misconfigured
 from umbra.crypto import keyring as keyrings
 from umbra.crypto.argon import PROFILES, HashingPool
 from umbra.crypto.keyring import Keyring
-from umbra.db.database import open_database
+from umbra.db.opening import open_database
 from umbra.settings import Settings
 
 KEY_FILE = "encryption-keys"

@@ -8,7 +8,6 @@ from datetime import timedelta
 import httpx
 import pytest
 from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from support.audit import reasons_of
 from support.people import BASE_URL, Person
@@ -19,6 +18,7 @@ from umbra.challenge.tables import ChallengeRow
 from umbra.core.clock import FixedClock
 from umbra.core.errors import Unavailable
 from umbra.db.database import Database
+from umbra.db.transaction import Transaction
 from umbra.settings import Settings
 from umbra.signin import account
 
@@ -211,26 +211,30 @@ async def test_a_forged_forwarding_header_gains_nothing(auth: Auth, alice: Perso
     assert 429 == (await tries(alice, "wrong", "203.0.113.99")).status_code
 
 
-class Breaking(Database):
+class Breaking:
     """A database that goes away before the transaction that would spend, and comes back."""
 
     def __init__(self, inner: Database) -> None:
-        super().__init__(inner.engine)
         self.good_for: int | None = None
+        self._begin = inner.begin
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
+    async def begin(self) -> AsyncIterator[Transaction]:
         if self.good_for is not None:
             self.good_for -= 1
             if self.good_for == -1:
                 raise Unavailable
-        async with super().begin() as tx:
+        async with self._begin() as tx:
             yield tx
 
 
-async def test_what_the_server_could_not_finish_charges_nothing(auth: Auth, enrolled: Person) -> None:
+async def test_what_the_server_could_not_finish_charges_nothing(
+    auth: Auth, enrolled: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
     breaking = Breaking(auth.db)
-    transport = httpx.ASGITransport(app=application(replace(auth, db=breaking)))
+    for way in ("begin", "single"):
+        monkeypatch.setattr(auth.db, way, breaking.begin)
+    transport = httpx.ASGITransport(app=application(auth))
     async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
         person = Person("alice", client, enrolled.clock, secret=enrolled.secret)
         token = await person.challenge()

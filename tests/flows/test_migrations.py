@@ -2,11 +2,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Inspector, inspect
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from umbra.core.errors import Misconfigured
 from umbra.db import migrate
-from umbra.db.database import Database, open_database
+from umbra.db.database import Database
+from umbra.db.opening import open_database
 
 
 @pytest.fixture
@@ -21,8 +21,7 @@ both = pytest.mark.parametrize("empty_url", ["sqlite", "postgresql"], indirect=T
 
 
 async def tables(database: Database) -> set[str]:
-    async with database.read() as tx:
-        return set(await tx.run_sync(lambda connection: inspect(connection).get_table_names()))
+    return set(await database.migrating(lambda connection: inspect(connection).get_table_names()))
 
 
 @both
@@ -52,8 +51,7 @@ async def test_an_unknown_revision_is_told(empty_url: str) -> None:
 async def test_the_seeds_tables_are_as_the_seed_made_them(empty_url: str) -> None:
     database = open_database(empty_url)
     await migrate.upgrade(database)
-    async with database.read() as tx:
-        usage, codes = await _described(tx, "totp_usage"), await _described(tx, "backup_codes")
+    usage, codes = await _described(database, "totp_usage"), await _described(database, "backup_codes")
     await database.close()
 
     assert {
@@ -82,8 +80,7 @@ async def test_the_seeds_tables_are_as_the_seed_made_them(empty_url: str) -> Non
 async def test_every_constraint_has_a_name(empty_url: str) -> None:
     database = open_database(empty_url)
     await migrate.upgrade(database)
-    async with database.read() as tx:
-        names = await tx.run_sync(_constraint_names)
+    names = await database.migrating(_constraint_names)
     await database.close()
     assert None not in names
 
@@ -92,7 +89,7 @@ def test_models_name_every_constraint_too() -> None:
     assert all(each.name for table in migrate.metadata().tables.values() for each in table.constraints)
 
 
-async def _described(tx: AsyncConnection, table: str) -> dict[str, Any]:
+async def _described(database: Database, table: str) -> dict[str, Any]:
     def described(inspector: Inspector) -> dict[str, Any]:
         columns = {
             each["name"]: (str(each["type"]).replace("TIMESTAMP", "DATETIME"), each["nullable"])
@@ -111,7 +108,7 @@ async def _described(tx: AsyncConnection, table: str) -> dict[str, Any]:
             ],
         }
 
-    return await tx.run_sync(lambda connection: described(inspect(connection)))
+    return await database.migrating(lambda connection: described(inspect(connection)))
 
 
 def _constraint_names(connection: object) -> list[object]:

@@ -164,5 +164,5 @@ async def test_clean_up_works_in_batches(auth: Auth, alice: Person, clock: Fixed
         for n in range(2 * upkeep.CLEANUP_BATCH_ROWS + 1)
     ]
     async with auth.db.begin() as tx:
-        await tx.execute(insert(ChallengeRow), rows)
+        await tx.execute(insert(ChallengeRow).values(rows))
     assert len(rows) == (await upkeep.clean_up(auth)).challenges

@@ -18,7 +18,7 @@ from umbra.core.errors import Misconfigured
 from umbra.crypto.argon import QUEUE_PER_THREAD, HashingPool
 from umbra.crypto.keyring import Keyring, new_key
 from umbra.db import state
-from umbra.db.database import open_database
+from umbra.db.opening import open_database
 from umbra.totp import store as totp
 from umbra.totp.tables import AuthenticatorRow
 from umbra.users.tables import UserRow

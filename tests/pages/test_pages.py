@@ -13,7 +13,7 @@ from support.people import BASE_URL, Person
 from umbra.app import application
 from umbra.auth import Auth
 from umbra.core.errors import InvalidRequest
-from umbra.db.database import open_database
+from umbra.db.opening import open_database
 from umbra.pages import forms, security, signin
 from umbra.pages.forms import Form
 

@@ -105,14 +105,14 @@ GUARDS = (
             Cut("attempts/store.py", "            where=may_try,\n"),
             Cut(
                 "attempts/store.py",
-                "    charged = await tx.execute(\n        insert(tx, AttemptsRow)",
+                "    charged = await tx.execute(\n        insert(AttemptsRow)",
                 "    known = await tx.execute(select(AttemptsRow.budget).where(AttemptsRow.budget == budget.name))\n"
                 "    free = await tx.execute(\n"
                 "        select(AttemptsRow.budget).where(AttemptsRow.budget == budget.name, may_try)\n"
                 "    )\n"
                 "    if known.first() is not None and free.first() is None:\n"
                 "        raise AttemptsSpent(await _wait(tx, budget, now))\n"
-                "    charged = await tx.execute(\n        insert(tx, AttemptsRow)",
+                "    charged = await tx.execute(\n        insert(AttemptsRow)",
             ),
         ),
         (

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import argon2
 import httpx
 import pyotp
-from sqlalchemy import ColumnElement, Executable, Select, func, select, text
+from sqlalchemy import ColumnElement, Executable, Integer, Select, func, select, text
 
 from support import servers
 from umbra import settings as settings_of
@@ -64,7 +64,9 @@ CHEAP = argon2.Parameters(
     type=argon2.Type.ID, version=19, salt_len=16, hash_len=32, time_cost=1, memory_cost=8, parallelism=1
 )
 
-WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+WAITING = text(
+    "SELECT count(*) AS waiting FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+).columns(waiting=Integer)
 
 
 class Crowd(Generic[T]):

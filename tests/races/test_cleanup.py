@@ -61,5 +61,5 @@ async def _leave_old_rows(service: Service, owner: Owner) -> None:
         for number in range(LEFTOVERS)
     ]
     async with service.auth.db.begin() as tx:
-        await tx.execute(insert(UsageRow), codes)
-        await tx.execute(insert(ChallengeRow), challenges)
+        await tx.execute(insert(UsageRow).values(codes))
+        await tx.execute(insert(ChallengeRow).values(challenges))

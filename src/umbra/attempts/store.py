@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, case, delete, literal, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from umbra.attempts.errors import AttemptsSpent
 from umbra.attempts.tables import AttemptsRow
 from umbra.core.ids import UserId
 from umbra.db.base import UtcDateTime
 from umbra.db.statements import delete_some, insert
+from umbra.db.transaction import Transaction
 
 FREE_FAILURES = 5
 """After so many in a row the waiting begins."""
@@ -65,7 +65,7 @@ def password_budget(username_key: str, network: str) -> Budget:
     return Budget(f"password:{digest}")
 
 
-async def charge(tx: AsyncConnection, budget: Budget, now: datetime) -> int:
+async def charge(tx: Transaction, budget: Budget, now: datetime) -> int:
     """Count one guess against ``budget`` and return how many there have been in a row.
 
     Comparison and write are one statement, so that fifty guesses at once are let through one by one and the sixth
@@ -80,7 +80,7 @@ async def charge(tx: AsyncConnection, budget: Budget, now: datetime) -> int:
     if budget.most_failures is not None:
         may_try = and_(may_try, AttemptsRow.failures < budget.most_failures)
     charged = await tx.execute(
-        insert(tx, AttemptsRow)
+        insert(AttemptsRow)
         .values(budget=budget.name, failures=1, next_at=now, charged_at=now)
         .on_conflict_do_update(
             index_elements=[AttemptsRow.budget],
@@ -95,12 +95,12 @@ async def charge(tx: AsyncConnection, budget: Budget, now: datetime) -> int:
     return failures
 
 
-async def forgive(tx: AsyncConnection, budget: Budget, now: datetime) -> None:
+async def forgive(tx: Transaction, budget: Budget, now: datetime) -> None:
     """Clear the count after success of the same kind. The row stays: another charge may be waiting for it."""
     await tx.execute(update(AttemptsRow).where(AttemptsRow.budget == budget.name).values(failures=0, next_at=now))
 
 
-async def hand_back(tx: AsyncConnection, budget: Budget, now: datetime) -> None:
+async def hand_back(tx: Transaction, budget: Budget, now: datetime) -> None:
     """Take one charge back, because the server failed to finish what the guess had earned."""
     await tx.execute(
         update(AttemptsRow)
@@ -109,7 +109,7 @@ async def hand_back(tx: AsyncConnection, budget: Budget, now: datetime) -> None:
     )
 
 
-async def lift_lock(tx: AsyncConnection, budget: Budget, now: datetime) -> None:
+async def lift_lock(tx: Transaction, budget: Budget, now: datetime) -> None:
     """Open a budget that was used up for good, and only such a one."""
     await tx.execute(
         update(AttemptsRow)
@@ -118,13 +118,13 @@ async def lift_lock(tx: AsyncConnection, budget: Budget, now: datetime) -> None:
     )
 
 
-async def delete_for_user(tx: AsyncConnection, user_id: UserId) -> None:
+async def delete_for_user(tx: Transaction, user_id: UserId) -> None:
     """Forget an account's failures; for an operator's reset."""
     names = [totp_budget(user_id).name, backup_code_budget(user_id).name]
     await tx.execute(delete(AttemptsRow).where(AttemptsRow.budget.in_(names)))
 
 
-async def delete_stale(tx: AsyncConnection, now: datetime, limit: int) -> int:
+async def delete_stale(tx: Transaction, now: datetime, limit: int) -> int:
     """Delete up to ``limit`` rows that limit nothing any more, and return how many."""
     stale = and_(
         AttemptsRow.charged_at < now - PASSWORD_MEMORY,
@@ -144,7 +144,7 @@ def _next_at(count: ColumnElement[int], now: datetime) -> ColumnElement[datetime
     )
 
 
-async def _wait(tx: AsyncConnection, budget: Budget, now: datetime) -> timedelta:
+async def _wait(tx: Transaction, budget: Budget, now: datetime) -> timedelta:
     found = await tx.execute(select(AttemptsRow.failures, AttemptsRow.next_at).where(AttemptsRow.budget == budget.name))
     failures, next_at = found.one()
     if budget.most_failures is not None and failures >= budget.most_failures:

@@ -3,11 +3,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from umbra.backup_codes.tables import BackupCodeRow
 from umbra.core.ids import UserId
 from umbra.core.proof import CodeRefused
+from umbra.db.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +28,33 @@ class BackupCodeCount:
     created_at: datetime
 
 
-async def replace_all(tx: AsyncConnection, user_id: UserId, codes: Sequence[tuple[str, str]], now: datetime) -> None:
+async def replace_all(tx: Transaction, user_id: UserId, codes: Sequence[tuple[str, str]], now: datetime) -> None:
     """Put a new set, pairs of selector and hash, in the place of the old; the caller holds the user's row."""
     await remove_all(tx, user_id)
     await tx.execute(
-        insert(BackupCodeRow),
-        [
-            {
-                "user_id": user_id,
-                "selector": selector,
-                "code_hash": hashed,
-                "used_at": None,
-                "created_at": now,
-            }
-            for selector, hashed in codes
-        ],
+        insert(BackupCodeRow).values(
+            [
+                {
+                    "user_id": user_id,
+                    "selector": selector,
+                    "code_hash": hashed,
+                    "used_at": None,
+                    "created_at": now,
+                }
+                for selector, hashed in codes
+            ]
+        )
     )
 
 
-async def hold_all(tx: AsyncConnection, user_id: UserId) -> None:
+async def hold_all(tx: Transaction, user_id: UserId) -> None:
     """Lock every code of the account, before the count of guesses: in the order in which one is spent."""
     await tx.execute(
         select(BackupCodeRow.id).where(BackupCodeRow.user_id == user_id).order_by(BackupCodeRow.id).with_for_update()
     )
 
 
-async def find(tx: AsyncConnection, user_id: UserId, selector: str) -> StoredCode | None:
+async def find(tx: Transaction, user_id: UserId, selector: str) -> StoredCode | None:
     """Return the row that ``selector`` names, used or not."""
     row = (
         await tx.execute(
@@ -65,7 +66,7 @@ async def find(tx: AsyncConnection, user_id: UserId, selector: str) -> StoredCod
     return None if row is None else StoredCode(row.id, row.used_at, row.code_hash)
 
 
-async def spend(tx: AsyncConnection, user_id: UserId, code_id: int, now: datetime) -> None:
+async def spend(tx: Transaction, user_id: UserId, code_id: int, now: datetime) -> None:
     """Use a backup code up, at most once; the only function that does.
 
     Raises:
@@ -81,7 +82,7 @@ async def spend(tx: AsyncConnection, user_id: UserId, code_id: int, now: datetim
         raise CodeRefused("replayed")
 
 
-async def count(tx: AsyncConnection, user_id: UserId) -> BackupCodeCount | None:
+async def count(tx: Transaction, user_id: UserId) -> BackupCodeCount | None:
     """Return how many codes the account's set has and has left, or ``None`` without a set."""
     row = (
         await tx.execute(
@@ -95,6 +96,6 @@ async def count(tx: AsyncConnection, user_id: UserId) -> BackupCodeCount | None:
     return BackupCodeCount(row.total, row.total - row.used, row.created_at) if row.total else None
 
 
-async def remove_all(tx: AsyncConnection, user_id: UserId) -> None:
+async def remove_all(tx: Transaction, user_id: UserId) -> None:
     """Delete the account's codes, used and unused."""
     await tx.execute(delete(BackupCodeRow).where(BackupCodeRow.user_id == user_id))

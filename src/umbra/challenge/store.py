@@ -2,12 +2,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from umbra.challenge.errors import ChallengeRefused
 from umbra.challenge.tables import ChallengeRow
 from umbra.core.ids import ChallengeId, UserId
 from umbra.db.statements import delete_some
+from umbra.db.transaction import Transaction
 
 LIFETIME = timedelta(minutes=5)
 MOST_GUESSES = 5
@@ -23,7 +23,7 @@ class Challenge:
     user_id: UserId
 
 
-async def create(tx: AsyncConnection, user_id: UserId, token_hash: str, now: datetime) -> None:
+async def create(tx: Transaction, user_id: UserId, token_hash: str, now: datetime) -> None:
     """Open a challenge; the caller holds the user's row, so that the count cannot be passed from two sides."""
     newest = (
         select(ChallengeRow.id)
@@ -39,7 +39,7 @@ async def create(tx: AsyncConnection, user_id: UserId, token_hash: str, now: dat
     )
 
 
-async def find(tx: AsyncConnection, token_hash: str) -> Challenge:
+async def find(tx: Transaction, token_hash: str) -> Challenge:
     """Return the challenge of a token, alive or not; whether it is alive is for ``charge`` to say.
 
     Raises:
@@ -53,7 +53,7 @@ async def find(tx: AsyncConnection, token_hash: str) -> Challenge:
     return Challenge(ChallengeId(row.id), UserId(row.user_id))
 
 
-async def charge(tx: AsyncConnection, challenge: Challenge, now: datetime) -> bool:
+async def charge(tx: Transaction, challenge: Challenge, now: datetime) -> bool:
     """Count one guess against the challenge, and say whether it was still good for one."""
     charged = await tx.execute(
         update(ChallengeRow)
@@ -68,7 +68,7 @@ async def charge(tx: AsyncConnection, challenge: Challenge, now: datetime) -> bo
     return charged.first() is not None
 
 
-async def hand_back(tx: AsyncConnection, challenge: Challenge) -> None:
+async def hand_back(tx: Transaction, challenge: Challenge) -> None:
     """Take one charge back, because the server failed to finish what the guess had earned."""
     await tx.execute(
         update(ChallengeRow)
@@ -77,7 +77,7 @@ async def hand_back(tx: AsyncConnection, challenge: Challenge) -> None:
     )
 
 
-async def spend(tx: AsyncConnection, challenge: Challenge, now: datetime) -> None:
+async def spend(tx: Transaction, challenge: Challenge, now: datetime) -> None:
     """Use the challenge up, at most once: the row that this statement deletes is the permission.
 
     Raises:
@@ -92,11 +92,11 @@ async def spend(tx: AsyncConnection, challenge: Challenge, now: datetime) -> Non
         raise ChallengeRefused
 
 
-async def end_all(tx: AsyncConnection, user_id: UserId) -> None:
+async def end_all(tx: Transaction, user_id: UserId) -> None:
     """End every challenge of an account."""
     await tx.execute(delete(ChallengeRow).where(ChallengeRow.user_id == user_id))
 
 
-async def delete_expired(tx: AsyncConnection, now: datetime, limit: int) -> int:
+async def delete_expired(tx: Transaction, now: datetime, limit: int) -> int:
     """Delete up to ``limit`` challenges that have expired, and return how many."""
     return await delete_some(tx, ChallengeRow.id, ChallengeRow.expires_at <= now, limit)

@@ -61,7 +61,7 @@ def _run(work: "Callable[[Database], Awaitable[T]]") -> T:
     """Do ``work`` on the database alone: a schema is no business of the keys'."""
     from umbra import settings as settings_of
     from umbra import wiring
-    from umbra.db.database import open_database
+    from umbra.db.opening import open_database
 
     async def worked() -> T:
         settings = settings_of.load()

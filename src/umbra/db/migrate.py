@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import Connection, MetaData, String, column, select, table, text
 
 from umbra.attempts import tables as attempts
 from umbra.audit import tables as audit
@@ -19,6 +19,7 @@ from umbra.core.errors import Misconfigured
 from umbra.db import state
 from umbra.db.base import Base
 from umbra.db.database import Database
+from umbra.db.transaction import DatabaseFault, Statement
 from umbra.sessions import tables as sessions
 from umbra.totp import tables as totp
 from umbra.users import tables as users
@@ -27,6 +28,8 @@ VERSION_TABLE = "umbra_alembic_version"
 """A name of our own: a host application has an ``alembic_version`` already."""
 
 POSTGRES_MIGRATION_LOCK = 0x756D627261  # "umbra"; two servers that start at once migrate one after the other
+
+_REVISION = Statement(select(column("version_num", String)).select_from(table(VERSION_TABLE)))
 
 _DECLARED = (attempts, audit, backup_codes, challenge, sessions, state, totp, users)
 """The modules that declare tables; importing them is what fills the metadata."""
@@ -43,8 +46,7 @@ async def upgrade(database: Database, target: str = "head") -> None:
     Raises:
         Misconfigured: There is no such revision.
     """
-    async with database.begin() as tx:
-        await tx.run_sync(_run, "upgrade", target)
+    await database.migrating(lambda connection: _run(connection, "upgrade", target))
 
 
 async def downgrade(database: Database, target: str) -> None:
@@ -53,14 +55,12 @@ async def downgrade(database: Database, target: str) -> None:
     Raises:
         Misconfigured: There is no such revision.
     """
-    async with database.begin() as tx:
-        await tx.run_sync(_run, "downgrade", target)
+    await database.migrating(lambda connection: _run(connection, "downgrade", target))
 
 
 async def differences(database: Database) -> list[str]:
     """Return what the database's schema lacks or has too much, a line each; none is what ``alembic check`` wants."""
-    async with database.read() as tx:
-        return await tx.run_sync(_differences)
+    return await database.migrating(_differences)
 
 
 async def is_current(database: Database) -> bool:
@@ -70,8 +70,11 @@ async def is_current(database: Database) -> bool:
 
 async def revision(database: Database) -> str | None:
     """Return the newest revision that has run on the database, or ``None`` before the first."""
-    async with database.read() as tx:
-        return await tx.run_sync(_current_revision)
+    try:
+        async with database.read() as tx:
+            return (await tx.execute(_REVISION)).scalar_one_or_none()
+    except DatabaseFault:
+        return None  # there is no such table
 
 
 def head() -> str | None:

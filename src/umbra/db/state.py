@@ -1,11 +1,11 @@
 """Facts about this installation, each one kept once for all its servers."""
 
 from sqlalchemy import String, Text, delete, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import Mapped, mapped_column
 
 from umbra.db.base import Base
 from umbra.db.statements import insert
+from umbra.db.transaction import Transaction
 
 
 class StateRow(Base):
@@ -17,26 +17,26 @@ class StateRow(Base):
     value: Mapped[str] = mapped_column(Text)
 
 
-async def get(tx: AsyncConnection, name: str) -> str | None:
+async def get(tx: Transaction, name: str) -> str | None:
     """Return a fact's value, if it is known."""
     return (await tx.execute(select(StateRow.value).where(StateRow.name == name))).scalar_one_or_none()
 
 
-async def put(tx: AsyncConnection, name: str, value: str) -> None:
+async def put(tx: Transaction, name: str, value: str) -> None:
     """Set a fact, whatever it was."""
     await tx.execute(
-        insert(tx, StateRow)
+        insert(StateRow)
         .values(name=name, value=value)
         .on_conflict_do_update(index_elements=[StateRow.name], set_={"value": value})
     )
 
 
-async def put_first(tx: AsyncConnection, name: str, value: str) -> None:
+async def put_first(tx: Transaction, name: str, value: str) -> None:
     """Set a fact unless it is known."""
-    await tx.execute(insert(tx, StateRow).values(name=name, value=value).on_conflict_do_nothing())
+    await tx.execute(insert(StateRow).values(name=name, value=value).on_conflict_do_nothing())
 
 
-async def take(tx: AsyncConnection, name: str, value: str | None = None) -> bool:
+async def take(tx: Transaction, name: str, value: str | None = None) -> bool:
     """Forget a fact, provided that it has this value if one is given, and say whether it was there."""
     taken = delete(StateRow).where(StateRow.name == name).returning(StateRow.name)
     if value is not None:

@@ -3,21 +3,15 @@
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute
 
+from umbra.db.transaction import Transaction
 
-def insert(tx: AsyncConnection, table: type[Any]) -> postgresql.Insert:
-    """Return an INSERT that knows ON CONFLICT; SQLite's and PostgreSQL's have the same methods."""
-    if tx.dialect.name == "sqlite":
-        return sqlite.insert(table)  # type: ignore[return-value]  # same methods, no common class
-    return postgresql.insert(table)
+__all__ = ["delete_some", "insert"]  # PostgreSQL's INSERT knows ON CONFLICT, and is the same in SQLite's words
 
 
-async def delete_some(
-    tx: AsyncConnection, key: InstrumentedAttribute[Any], dead: ColumnElement[bool], limit: int
-) -> int:
+async def delete_some(tx: Transaction, key: InstrumentedAttribute[Any], dead: ColumnElement[bool], limit: int) -> int:
     """Delete up to ``limit`` rows that are ``dead``, and return how many.
 
     A row that somebody else holds is passed over: a clean-up never waits, and two of them never wait for each other.

@@ -6,14 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from umbra.attempts import store as attempts
 from umbra.auth import Auth
 from umbra.core.events import Client, Note
 from umbra.core.secret import Secret
 from umbra.core.typed import folded, is_too_long
 from umbra.crypto.argon import Slot
+from umbra.db.transaction import Transaction
 from umbra.passwords import policy, store
 from umbra.passwords.errors import CredentialsRefused
 from umbra.users.user import User
@@ -58,7 +57,7 @@ async def check(auth: Auth, slot: Slot, username: str, password: Secret[str], cl
     return Checked(stored.user, budget, stored.version, better)
 
 
-async def accept(tx: AsyncConnection, checked: Checked, now: datetime) -> None:
+async def accept(tx: Transaction, checked: Checked, now: datetime) -> None:
     """Hold the account for this transaction, clear its wrong passwords, renew an outdated hash.
 
     Raises:

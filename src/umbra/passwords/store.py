@@ -2,9 +2,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from umbra.core.ids import UserId
+from umbra.db.transaction import Transaction
 from umbra.passwords.errors import CredentialsRefused
 from umbra.users.tables import UserRow
 from umbra.users.user import User
@@ -20,7 +20,7 @@ class StoredPassword:
     password_hash: str = field(repr=False)
 
 
-async def find(tx: AsyncConnection, username_key: str) -> StoredPassword | None:
+async def find(tx: Transaction, username_key: str) -> StoredPassword | None:
     """Return the account of a folded name, disabled ones too."""
     row = (
         await tx.execute(
@@ -41,7 +41,7 @@ async def find(tx: AsyncConnection, username_key: str) -> StoredPassword | None:
     return StoredPassword(user, row.disabled_at, row.password_version, row.password_hash)
 
 
-async def hold_unchanged(tx: AsyncConnection, user_id: UserId, version: int) -> None:
+async def hold_unchanged(tx: Transaction, user_id: UserId, version: int) -> None:
     """Lock the account's row, provided that the password that was checked is still its password.
 
     A sign-in holds it until its session or challenge exists; a change of password, of the second factor, or a
@@ -59,12 +59,12 @@ async def hold_unchanged(tx: AsyncConnection, user_id: UserId, version: int) -> 
         raise CredentialsRefused("superseded")
 
 
-async def rehash(tx: AsyncConnection, user_id: UserId, password_hash: str) -> None:
+async def rehash(tx: Transaction, user_id: UserId, password_hash: str) -> None:
     """Store another hash of the same password; the caller holds the account's row."""
     await tx.execute(update(UserRow).where(UserRow.id == user_id).values(password_hash=password_hash))
 
 
-async def change(tx: AsyncConnection, user_id: UserId, password_hash: str) -> None:
+async def change(tx: Transaction, user_id: UserId, password_hash: str) -> None:
     """Store the hash of another password, which ends every check of the old one; the caller holds the account's row."""
     await tx.execute(
         update(UserRow)

@@ -3,11 +3,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from umbra.core.events import Client
 from umbra.core.ids import SessionId, UserId
 from umbra.db.statements import delete_some, insert
+from umbra.db.transaction import Transaction
 from umbra.sessions.errors import NotAuthenticated
 from umbra.sessions.session import Current, Session
 from umbra.sessions.tables import SessionRow
@@ -35,7 +35,7 @@ class Limits:
 
 
 async def create(
-    tx: AsyncConnection,
+    tx: Transaction,
     user_id: UserId,
     token_hash: str,
     *,
@@ -46,7 +46,7 @@ async def create(
 ) -> Session:
     """Begin a session; the only function that does."""
     created = await tx.execute(
-        insert(tx, SessionRow)
+        insert(SessionRow)
         .values(
             user_id=user_id,
             token_hash=token_hash,
@@ -63,7 +63,7 @@ async def create(
     return _session(created.one())
 
 
-async def find(tx: AsyncConnection, token_hash: str, now: datetime, idle: timedelta) -> Current:
+async def find(tx: Transaction, token_hash: str, now: datetime, idle: timedelta) -> Current:
     """Return the session of a token.
 
     Raises:
@@ -88,16 +88,14 @@ async def find(tx: AsyncConnection, token_hash: str, now: datetime, idle: timede
     return Current(user, _session(row), token_hash)
 
 
-async def touch(tx: AsyncConnection, session_id: SessionId, now: datetime) -> None:
+async def touch(tx: Transaction, session_id: SessionId, now: datetime) -> None:
     """Note that the session was used now; only its idle limit moves."""
     await tx.execute(
         update(SessionRow).where(SessionRow.id == session_id, SessionRow.last_seen_at < now).values(last_seen_at=now)
     )
 
 
-async def renew(
-    tx: AsyncConnection, current: Current, token_hash: str, *, now: datetime, second_factor: bool
-) -> Session:
+async def renew(tx: Transaction, current: Current, token_hash: str, *, now: datetime, second_factor: bool) -> Session:
     """Give the session a new token and a fresh proof, at most once for each token that it had.
 
     Raises:
@@ -124,7 +122,7 @@ async def renew(
     return _session(row)
 
 
-async def alive(tx: AsyncConnection, user_id: UserId, now: datetime, idle: timedelta) -> list[Session]:
+async def alive(tx: Transaction, user_id: UserId, now: datetime, idle: timedelta) -> list[Session]:
     """Return the account's sessions, the one used last first."""
     rows = await tx.execute(
         select(*_SESSION)
@@ -134,7 +132,7 @@ async def alive(tx: AsyncConnection, user_id: UserId, now: datetime, idle: timed
     return [_session(row) for row in rows]
 
 
-async def end(tx: AsyncConnection, user_id: UserId, session_id: SessionId, now: datetime, idle: timedelta) -> bool:
+async def end(tx: Transaction, user_id: UserId, session_id: SessionId, now: datetime, idle: timedelta) -> bool:
     """End one session, and say whether the account had it, alive."""
     ended = await tx.execute(
         update(SessionRow)
@@ -146,7 +144,7 @@ async def end(tx: AsyncConnection, user_id: UserId, session_id: SessionId, now: 
 
 
 async def end_all(
-    tx: AsyncConnection, user_id: UserId, now: datetime, *, idle: timedelta, besides: SessionId | None = None
+    tx: Transaction, user_id: UserId, now: datetime, *, idle: timedelta, besides: SessionId | None = None
 ) -> int:
     """End the account's sessions, save one, and return how many were alive."""
     mine: list[ColumnElement[bool]] = [SessionRow.user_id == user_id]
@@ -160,7 +158,7 @@ async def end_all(
     return count
 
 
-async def delete_expired(tx: AsyncConnection, now: datetime, idle: timedelta, limit: int) -> int:
+async def delete_expired(tx: Transaction, now: datetime, idle: timedelta, limit: int) -> int:
     """Delete up to ``limit`` sessions that are past a limit, and return how many.
 
     An ended session stays until it would have expired, which changes nothing: nobody can use it.

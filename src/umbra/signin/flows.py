@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from umbra.auth import Auth
 from umbra.backup_codes import store as backup_codes
 from umbra.challenge import store as challenges
@@ -14,6 +12,7 @@ from umbra.core.ids import UserId
 from umbra.core.proof import BackupProof, SecondFactorProof
 from umbra.core.secret import Secret
 from umbra.crypto import tokens
+from umbra.db.transaction import Transaction
 from umbra.passwords import flows as passwords
 from umbra.sessions import flows as session_flows
 from umbra.sessions import store as sessions
@@ -119,6 +118,6 @@ async def verify(auth: Auth, mfa_token: str, proof: SecondFactorProof, client: C
     return SignedIn(current, token, remaining)
 
 
-async def _remaining(tx: AsyncConnection, user_id: UserId) -> int:
+async def _remaining(tx: Transaction, user_id: UserId) -> int:
     count = await backup_codes.count(tx, user_id)
     return count.remaining if count else 0

@@ -10,8 +10,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from umbra.attempts import store as attempts
 from umbra.attempts.store import MOST_TOTP_FAILURES, Budget
 from umbra.auth import Auth
@@ -27,7 +25,7 @@ from umbra.core.ids import SessionId, UserId
 from umbra.core.proof import BackupProof, CodeRefused, SecondFactorProof, TotpProof
 from umbra.core.typed import Digits
 from umbra.crypto.argon import Slot
-from umbra.db.database import DatabaseFault
+from umbra.db.transaction import DatabaseFault, Transaction
 from umbra.passwords import flows as passwords
 from umbra.passwords.flows import Checked
 from umbra.totp import flows as totp_flows
@@ -104,7 +102,7 @@ async def look_at_pending(
     return pending, Proven(user_id, found, budget, "confirm")
 
 
-async def spend(tx: AsyncConnection, proven: Proven, now: datetime) -> None:
+async def spend(tx: Transaction, proven: Proven, now: datetime) -> None:
     """Use the proof up, clear the count of its kind, and lift the lock that a backup code lifts.
 
     Raises:
@@ -199,7 +197,7 @@ async def _opened(auth: Auth, guess: Guess) -> list[Opened]:
     return await totp_flows.open_secrets(auth, guess.user_id, enrolled, guess.client)
 
 
-async def _charge(tx: AsyncConnection, guess: Guess, budget: Budget, now: datetime) -> int:
+async def _charge(tx: Transaction, guess: Guess, budget: Budget, now: datetime) -> int:
     """Charge the challenge, if there is one, and the account; the account's wait is the answer that wins."""
     is_open = guess.challenge is None or await challenges.charge(tx, guess.challenge, now)
     failures = await attempts.charge(tx, budget, now)

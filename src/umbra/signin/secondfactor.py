@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from umbra.auth import Auth
 from umbra.backup_codes import flows as backup_flows
 from umbra.backup_codes import store as backup_codes
@@ -16,6 +14,7 @@ from umbra.core.proof import SecondFactorProof, TotpProof
 from umbra.core.secret import Secret
 from umbra.core.typed import Digits
 from umbra.crypto import tokens
+from umbra.db.transaction import Transaction
 from umbra.passwords import flows as passwords
 from umbra.sessions import store as sessions
 from umbra.sessions.session import Current
@@ -238,7 +237,7 @@ async def _step_up_by_password(auth: Auth, me: Current, password: Secret[str], c
         return await _renew(auth, tx, me, token, second_factor=False)
 
 
-async def _renew(auth: Auth, tx: AsyncConnection, me: Current, token: Secret[str], *, second_factor: bool) -> Renewed:
+async def _renew(auth: Auth, tx: Transaction, me: Current, token: Secret[str], *, second_factor: bool) -> Renewed:
     token_hash = tokens.SESSION.hash_of_new(token)
     session = await sessions.renew(tx, me, token_hash, now=auth.clock.now(), second_factor=second_factor)
     return Renewed(Current(me.user, session, token_hash), token)

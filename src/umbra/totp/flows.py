@@ -4,8 +4,6 @@ import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from umbra.auth import Auth
 from umbra.core.errors import NotFound
 from umbra.core.events import Client, Event, Happened, watching
@@ -16,6 +14,7 @@ from umbra.core.typed import Digits, folded
 from umbra.crypto import envelope
 from umbra.crypto.envelope import MovedSecret, Place
 from umbra.crypto.keyring import UnreadableToken
+from umbra.db.transaction import Transaction
 from umbra.totp import algorithm, provisioning, store
 from umbra.totp.algorithm import Step
 from umbra.totp.errors import NoSetupPending, SecretsUnreadable
@@ -115,7 +114,7 @@ async def rename(
 
 
 async def pending_opened(
-    auth: Auth, tx: AsyncConnection, user_id: UserId, session_id: SessionId, now: datetime
+    auth: Auth, tx: Transaction, user_id: UserId, session_id: SessionId, now: datetime
 ) -> tuple[store.PendingSetup, Opened]:
     """Return the session's set-up with its secret.
 
@@ -209,7 +208,7 @@ def _reopened(auth: Auth, user_id: UserId, pending: store.PendingSetup) -> Secre
         return None
 
 
-async def _free_name(tx: AsyncConnection, user_id: UserId) -> str:
+async def _free_name(tx: Transaction, user_id: UserId) -> str:
     taken = await store.names_taken(tx, user_id)
     number = 1
     while folded(name := DEFAULT_NAME if number == 1 else f"{DEFAULT_NAME} {number}") in taken:

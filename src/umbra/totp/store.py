@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, Row, String, and_, delete, exists, func, literal, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from umbra.core.ids import AuthenticatorId, SessionId, UserId
 from umbra.core.proof import CodeRefused
 from umbra.core.typed import Digits, folded
 from umbra.db.base import UtcDateTime
 from umbra.db.statements import delete_some, insert
+from umbra.db.transaction import Transaction
 from umbra.totp.algorithm import SKEW_STEPS, Step
 from umbra.totp.errors import LastAuthenticator, NameTaken, NoSetupPending
 from umbra.totp.tables import AuthenticatorRow, UsageRow
@@ -65,7 +65,7 @@ _SHOWN = (
 
 
 async def spend_step(
-    tx: AsyncConnection,
+    tx: Transaction,
     user_id: UserId,
     authenticator_id: AuthenticatorId,
     *,
@@ -103,7 +103,7 @@ async def spend_step(
         UsageRow.window >= now_step - DIGITS_DEAD_STEPS,
     )
     recorded = await tx.execute(
-        insert(tx, UsageRow)
+        insert(UsageRow)
         .from_select(
             ["user_id", "code", "window", "used_at", "authenticator_id", "purpose"],
             select(
@@ -122,7 +122,7 @@ async def spend_step(
         raise CodeRefused("replayed")
 
 
-async def was_used(tx: AsyncConnection, user_id: UserId, code: Digits, steps: Sequence[Step]) -> bool:
+async def was_used(tx: Transaction, user_id: UserId, code: Digits, steps: Sequence[Step]) -> bool:
     """Say whether the ledger holds ``code`` for one of ``steps``; for the audit log only."""
     used = await tx.execute(
         select(UsageRow.id)
@@ -132,7 +132,7 @@ async def was_used(tx: AsyncConnection, user_id: UserId, code: Digits, steps: Se
     return used.first() is not None
 
 
-async def enrolled(tx: AsyncConnection, user_id: UserId) -> list[Enrolled]:
+async def enrolled(tx: Transaction, user_id: UserId) -> list[Enrolled]:
     """Return the account's confirmed authenticators, the oldest first."""
     rows = await tx.execute(
         select(AuthenticatorRow.id, AuthenticatorRow.last_step, AuthenticatorRow.secret)
@@ -145,7 +145,7 @@ async def enrolled(tx: AsyncConnection, user_id: UserId) -> list[Enrolled]:
     ]
 
 
-async def hold_all(tx: AsyncConnection, user_id: UserId) -> None:
+async def hold_all(tx: Transaction, user_id: UserId) -> None:
     """Lock every authenticator of the account, before a proof that uses one of them and may be about another.
 
     Whoever signs in with an app locks it first and the count of guesses after it; so must whoever removes it.
@@ -158,7 +158,7 @@ async def hold_all(tx: AsyncConnection, user_id: UserId) -> None:
     )
 
 
-async def is_enabled(tx: AsyncConnection, user_id: UserId) -> bool:
+async def is_enabled(tx: Transaction, user_id: UserId) -> bool:
     """Say whether the account has a confirmed authenticator."""
     found = await tx.execute(
         select(AuthenticatorRow.id)
@@ -168,7 +168,7 @@ async def is_enabled(tx: AsyncConnection, user_id: UserId) -> bool:
     return found.first() is not None
 
 
-async def shown(tx: AsyncConnection, user_id: UserId) -> list[Authenticator]:
+async def shown(tx: Transaction, user_id: UserId) -> list[Authenticator]:
     """Return the account's confirmed authenticators for its owner's eyes."""
     rows = await tx.execute(
         select(*_SHOWN)
@@ -178,12 +178,12 @@ async def shown(tx: AsyncConnection, user_id: UserId) -> list[Authenticator]:
     return [_authenticator(row) for row in rows]
 
 
-async def shown_one(tx: AsyncConnection, authenticator_id: AuthenticatorId) -> Authenticator:
+async def shown_one(tx: Transaction, authenticator_id: AuthenticatorId) -> Authenticator:
     """Return one authenticator that the caller knows to exist."""
     return _authenticator((await tx.execute(select(*_SHOWN).where(AuthenticatorRow.id == authenticator_id))).one())
 
 
-async def pending(tx: AsyncConnection, session_id: SessionId, now: datetime) -> PendingSetup | None:
+async def pending(tx: Transaction, session_id: SessionId, now: datetime) -> PendingSetup | None:
     """Return the set-up that this session has begun, unless it has expired. Other sessions never see it."""
     row = (
         await tx.execute(
@@ -205,12 +205,12 @@ async def pending(tx: AsyncConnection, session_id: SessionId, now: datetime) -> 
 
 
 async def begin_setup(
-    tx: AsyncConnection, user_id: UserId, session_id: SessionId, name: str, now: datetime
+    tx: Transaction, user_id: UserId, session_id: SessionId, name: str, now: datetime
 ) -> AuthenticatorId:
     """Put an unconfirmed authenticator in the place of any that this session had begun; its secret comes next."""
     await tx.execute(delete(AuthenticatorRow).where(AuthenticatorRow.setup_session_id == session_id))
     begun = await tx.execute(
-        insert(tx, AuthenticatorRow)
+        insert(AuthenticatorRow)
         .values(
             user_id=user_id,
             name=name,
@@ -224,17 +224,17 @@ async def begin_setup(
     return AuthenticatorId(begun.scalar_one())
 
 
-async def put_secret(tx: AsyncConnection, authenticator_id: AuthenticatorId, sealed: str) -> None:
+async def put_secret(tx: Transaction, authenticator_id: AuthenticatorId, sealed: str) -> None:
     """Give a fresh authenticator its sealed secret, which names the row and so had to wait for its id."""
     await tx.execute(update(AuthenticatorRow).where(AuthenticatorRow.id == authenticator_id).values(secret=sealed))
 
 
-async def rename_pending(tx: AsyncConnection, authenticator_id: AuthenticatorId, name: str) -> None:
+async def rename_pending(tx: Transaction, authenticator_id: AuthenticatorId, name: str) -> None:
     """Give an unconfirmed authenticator another name."""
     await tx.execute(update(AuthenticatorRow).where(AuthenticatorRow.id == authenticator_id).values(name=name))
 
 
-async def switch_on(tx: AsyncConnection, authenticator_id: AuthenticatorId, name: str, now: datetime) -> None:
+async def switch_on(tx: Transaction, authenticator_id: AuthenticatorId, name: str, now: datetime) -> None:
     """Confirm a pending authenticator, at most once; from here on it counts and no session owns it.
 
     Raises:
@@ -250,7 +250,7 @@ async def switch_on(tx: AsyncConnection, authenticator_id: AuthenticatorId, name
         raise NoSetupPending
 
 
-async def names_taken(tx: AsyncConnection, user_id: UserId) -> set[str]:
+async def names_taken(tx: Transaction, user_id: UserId) -> set[str]:
     """Return the folded names of the account's confirmed authenticators."""
     rows = await tx.execute(
         select(AuthenticatorRow.name_key).where(
@@ -261,7 +261,7 @@ async def names_taken(tx: AsyncConnection, user_id: UserId) -> set[str]:
 
 
 async def refuse_taken_name(
-    tx: AsyncConnection, user_id: UserId, name: str, *, besides: AuthenticatorId | None = None
+    tx: Transaction, user_id: UserId, name: str, *, besides: AuthenticatorId | None = None
 ) -> None:
     """Refuse a name that a confirmed authenticator of the account has; the caller holds the user's row.
 
@@ -277,7 +277,7 @@ async def refuse_taken_name(
         raise NameTaken
 
 
-async def rename(tx: AsyncConnection, user_id: UserId, authenticator_id: AuthenticatorId, name: str) -> bool:
+async def rename(tx: Transaction, user_id: UserId, authenticator_id: AuthenticatorId, name: str) -> bool:
     """Give a confirmed authenticator another name, and say whether the account has it."""
     renamed = await tx.execute(
         update(AuthenticatorRow)
@@ -288,13 +288,13 @@ async def rename(tx: AsyncConnection, user_id: UserId, authenticator_id: Authent
     return renamed.first() is not None
 
 
-async def has(tx: AsyncConnection, user_id: UserId, authenticator_id: AuthenticatorId) -> bool:
+async def has(tx: Transaction, user_id: UserId, authenticator_id: AuthenticatorId) -> bool:
     """Say whether the account has that confirmed authenticator."""
     found = await tx.execute(select(AuthenticatorRow.id).where(_is_confirmed(user_id, authenticator_id)))
     return found.first() is not None
 
 
-async def refuse_last(tx: AsyncConnection, user_id: UserId) -> None:
+async def refuse_last(tx: Transaction, user_id: UserId) -> None:
     """Refuse to go on when the account has one authenticator only; the caller holds the user's row.
 
     Raises:
@@ -309,7 +309,7 @@ async def refuse_last(tx: AsyncConnection, user_id: UserId) -> None:
         raise LastAuthenticator
 
 
-async def remove(tx: AsyncConnection, user_id: UserId, authenticator_id: AuthenticatorId) -> bool:
+async def remove(tx: Transaction, user_id: UserId, authenticator_id: AuthenticatorId) -> bool:
     """Delete one authenticator, and say whether it was there."""
     removed = await tx.execute(
         delete(AuthenticatorRow).where(_is_confirmed(user_id, authenticator_id)).returning(AuthenticatorRow.id)
@@ -317,12 +317,12 @@ async def remove(tx: AsyncConnection, user_id: UserId, authenticator_id: Authent
     return removed.first() is not None
 
 
-async def remove_all(tx: AsyncConnection, user_id: UserId) -> None:
+async def remove_all(tx: Transaction, user_id: UserId) -> None:
     """Delete every authenticator of the account, pending ones too. The ledger of used codes stays."""
     await tx.execute(delete(AuthenticatorRow).where(AuthenticatorRow.user_id == user_id))
 
 
-async def delete_old_usage(tx: AsyncConnection, now_step: Step, limit: int) -> int:
+async def delete_old_usage(tx: Transaction, now_step: Step, limit: int) -> int:
     """Delete up to ``limit`` used codes past their life, and return how many.
 
     None of them becomes acceptable again: ``last_step`` refuses their steps without the ledger.
@@ -330,7 +330,7 @@ async def delete_old_usage(tx: AsyncConnection, now_step: Step, limit: int) -> i
     return await delete_some(tx, UsageRow.id, UsageRow.window < now_step - USAGE_LIFE_STEPS, limit)
 
 
-async def delete_expired_setups(tx: AsyncConnection, now: datetime, limit: int) -> int:
+async def delete_expired_setups(tx: Transaction, now: datetime, limit: int) -> int:
     """Delete up to ``limit`` set-ups that nobody confirmed in time, and return how many."""
     expired = and_(AuthenticatorRow.setup_expires_at <= now, AuthenticatorRow.confirmed_at.is_(None))
     return await delete_some(tx, AuthenticatorRow.id, expired, limit)
@@ -345,7 +345,7 @@ class SealedRow:
     sealed: str = field(repr=False)
 
 
-async def sealed_after(tx: AsyncConnection, after: int, limit: int) -> list[SealedRow]:
+async def sealed_after(tx: Transaction, after: int, limit: int) -> list[SealedRow]:
     """Return up to ``limit`` sealed secrets, in the order of their rows, behind row ``after``."""
     rows = await tx.execute(
         select(AuthenticatorRow.id, AuthenticatorRow.user_id, AuthenticatorRow.secret)
@@ -356,7 +356,7 @@ async def sealed_after(tx: AsyncConnection, after: int, limit: int) -> list[Seal
     return [SealedRow(AuthenticatorId(row.id), UserId(row.user_id), row.secret) for row in rows]
 
 
-async def reseal(tx: AsyncConnection, row: SealedRow, sealed: str) -> bool:
+async def reseal(tx: Transaction, row: SealedRow, sealed: str) -> bool:
     """Put another token of the same secret into a row, unless the row has changed meanwhile."""
     resealed = await tx.execute(
         update(AuthenticatorRow)
@@ -367,7 +367,7 @@ async def reseal(tx: AsyncConnection, row: SealedRow, sealed: str) -> bool:
     return resealed.first() is not None
 
 
-async def count_all(tx: AsyncConnection) -> int:
+async def count_all(tx: Transaction) -> int:
     """Return how many authenticators there are, pending ones too."""
     return (await tx.execute(select(func.count()).select_from(AuthenticatorRow))).scalar_one()
 

@@ -3,12 +3,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, and_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from umbra.core.errors import NotFound
 from umbra.core.ids import UserId
 from umbra.core.typed import folded
 from umbra.db.statements import insert
+from umbra.db.transaction import Transaction
 from umbra.users.errors import UsernameTaken
 from umbra.users.tables import UserRow
 from umbra.users.user import Account, User
@@ -27,14 +27,14 @@ class NewUser:
     is_operator: bool = False
 
 
-async def add(tx: AsyncConnection, new: NewUser, now: datetime) -> User:
+async def add(tx: Transaction, new: NewUser, now: datetime) -> User:
     """Make an account.
 
     Raises:
         UsernameTaken: Another account has that name.
     """
     added = await tx.execute(
-        insert(tx, UserRow)
+        insert(UserRow)
         .values(
             username=new.username,
             username_key=folded(new.username),
@@ -52,18 +52,18 @@ async def add(tx: AsyncConnection, new: NewUser, now: datetime) -> User:
     return _user(row)
 
 
-async def exists(tx: AsyncConnection, username: str) -> bool:
+async def exists(tx: Transaction, username: str) -> bool:
     """Say whether an account has that name."""
     found = await tx.execute(select(UserRow.id).where(UserRow.username_key == folded(username)))
     return found.first() is not None
 
 
-async def is_anybody_there(tx: AsyncConnection) -> bool:
+async def is_anybody_there(tx: Transaction) -> bool:
     """Say whether there is any account."""
     return (await tx.execute(select(UserRow.id).limit(1))).first() is not None
 
 
-async def hold(tx: AsyncConnection, user_id: UserId) -> None:
+async def hold(tx: Transaction, user_id: UserId) -> None:
     """Lock the account's row until the transaction ends; where two changes of one account must not cross.
 
     It is the first lock that a transaction takes, and does not stand in the way of rows that refer to the account.
@@ -71,7 +71,7 @@ async def hold(tx: AsyncConnection, user_id: UserId) -> None:
     await tx.execute(select(UserRow.id).where(UserRow.id == user_id).with_for_update(key_share=True))
 
 
-async def by_name(tx: AsyncConnection, username: str) -> Account:
+async def by_name(tx: Transaction, username: str) -> Account:
     """Return the account of that name.
 
     Raises:
@@ -83,19 +83,19 @@ async def by_name(tx: AsyncConnection, username: str) -> Account:
     return _account(row)
 
 
-async def everybody(tx: AsyncConnection) -> list[Account]:
+async def everybody(tx: Transaction) -> list[Account]:
     """Return all accounts, the oldest first."""
     return [_account(row) for row in await tx.execute(select(*_ACCOUNT).order_by(UserRow.id))]
 
 
-async def disable(tx: AsyncConnection, user_id: UserId, now: datetime) -> None:
+async def disable(tx: Transaction, user_id: UserId, now: datetime) -> None:
     """Keep the account out from now on."""
     await tx.execute(
         update(UserRow).where(and_(UserRow.id == user_id, UserRow.disabled_at.is_(None))).values(disabled_at=now)
     )
 
 
-async def enable(tx: AsyncConnection, user_id: UserId) -> None:
+async def enable(tx: Transaction, user_id: UserId) -> None:
     """Let the account sign in again."""
     await tx.execute(update(UserRow).where(UserRow.id == user_id).values(disabled_at=None))
 

@@ -1,0 +1,212 @@
+"""PostgreSQL: asyncpg's connections, a pool of them, and transactions on them."""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+import asyncpg
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from umbra.core.errors import Unavailable
+from umbra.db.database import Database
+from umbra.db.transaction import DatabaseFault, Statement, Transaction
+
+LOCK_TIMEOUT = "10s"
+CONNECT_SECONDS = 5
+POOL_WAIT_SECONDS = 10
+POOL_SIZE = 20
+
+DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
+
+T = TypeVar("T")
+
+_NOW = Statement(select(func.clock_timestamp()))
+
+
+class Pool:
+    """Connections that wait for work; whoever finds none open may open another, and then waits.
+
+    asyncpg's own pool asks the server to forget the last user of a connection, and starts a task, at every return.
+    Here no statement leaves anything behind, and the way back is an append.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], size: int) -> None:
+        self._connect = connect
+        self._size = size
+        self._open = 0
+        self._idle: list[asyncpg.Connection] = []
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def take(self) -> asyncpg.Connection:
+        """Return a connection that is the caller's own until it is given back.
+
+        Raises:
+            Unavailable: None could be had in time.
+        """
+        while True:
+            while self._idle:
+                connection = self._idle.pop()
+                if not connection.is_closed():
+                    return connection
+                self._open -= 1
+            if self._open < self._size:
+                return await self._opened()
+            await self._turn()
+
+    def give(self, connection: asyncpg.Connection) -> None:
+        """Take a connection back."""
+        if connection.is_closed():
+            self._open -= 1
+        else:
+            self._idle.append(connection)
+        self._wake()
+
+    async def close(self) -> None:
+        """Close the connections that nobody uses."""
+        while self._idle:
+            self._open -= 1
+            await self._idle.pop().close(timeout=CONNECT_SECONDS)
+
+    async def _opened(self) -> asyncpg.Connection:
+        self._open += 1
+        connection = None
+        try:
+            connection = await self._connect()
+        finally:
+            if connection is None:
+                self._open -= 1
+                self._wake()
+        return connection
+
+    async def _turn(self) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            async with asyncio.timeout(POOL_WAIT_SECONDS):
+                await turn
+        except TimeoutError:
+            raise Unavailable from None
+        finally:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+            elif turn.cancelled():
+                self._wake()  # it was our turn, and we went away
+
+    def _wake(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+
+
+class PostgresTransaction(Transaction):
+    """Statements on one of asyncpg's connections."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        super().__init__(DIALECT)
+        self._connection = connection
+
+    async def _run(self, text: str, values: list[Any]) -> Sequence[Sequence[Any]]:
+        rows: list[Sequence[Any]] = await self._connection.fetch(text, *values)
+        return rows
+
+
+class Postgres(Database):
+    """A PostgreSQL database."""
+
+    def __init__(self, url: URL) -> None:
+        self._dsn = url.render_as_string(hide_password=False)
+        self._pool = Pool(self._connect, POOL_SIZE)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Say whether this is SQLite."""
+        return False
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Transaction]:
+        """Open a transaction that writes."""
+        async with self._connection() as connection, connection.transaction():
+            yield PostgresTransaction(connection)
+
+    @asynccontextmanager
+    async def single(self) -> AsyncIterator[Transaction]:
+        """Run one statement, which is its own transaction."""
+        async with self._connection() as connection:
+            yield PostgresTransaction(connection)
+
+    read = single
+
+    async def clock(self) -> datetime:
+        """Return what the database takes for now."""
+        async with self.read() as tx:
+            now: datetime = (await tx.execute(_NOW)).scalar_one()
+            return now
+
+    async def migrating(self, work: Callable[[Connection], T]) -> T:
+        """Do ``work`` on a connection of SQLAlchemy's, in one transaction."""
+        engine = create_async_engine(
+            "postgresql+asyncpg://", async_creator=self._connect, poolclass=NullPool, hide_parameters=True
+        )
+        try:
+            with _translated():
+                async with engine.begin() as connection:
+                    return await connection.run_sync(work)
+        finally:
+            await engine.dispose()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
+        with _translated():
+            connection = await self._pool.take()
+            try:
+                yield connection
+            except asyncio.CancelledError:
+                connection.terminate()  # who knows what it is in the middle of
+                raise
+            finally:
+                self._pool.give(connection)
+
+    async def _connect(self) -> asyncpg.Connection:
+        connection = await asyncpg.connect(
+            self._dsn,
+            timeout=CONNECT_SECONDS,
+            server_settings={
+                "application_name": "umbra",
+                "timezone": "UTC",
+                "lock_timeout": LOCK_TIMEOUT,
+                "default_transaction_isolation": "read committed",
+            },
+        )
+        await connection.set_type_codec("json", schema="pg_catalog", encoder=str, decoder=json.loads)
+        return connection
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        raise _translation(error) from None
+    except (OSError, TimeoutError, asyncpg.InternalClientError, asyncpg.InterfaceError):
+        raise Unavailable from None  # among them: the connection broke while the driver was talking on it
+
+
+def _translation(error: asyncpg.PostgresError) -> Exception:
+    state = error.sqlstate or ""
+    if state[:2] in {"08", "53", "57"} or state in {"40001", "40P01", "55P03"}:
+        return Unavailable()  # connection, resources, operator; lost a race for a lock
+    return DatabaseFault(f"{type(error).__name__} {state}".strip())

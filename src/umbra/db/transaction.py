@@ -1,0 +1,121 @@
+"""Statements, written once in SQLAlchemy Core and run by the driver.
+
+SQLAlchemy says what a statement is in each database's words, and what its values look like there; its connections,
+which would say so anew at every call, stay out of the way (docs/decisions/0017-statements-on-the-driver.md).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVarTuple, overload
+
+from sqlalchemy import Dialect, Executable
+from sqlalchemy.engine import IteratorResult, Result
+from sqlalchemy.engine.result import SimpleResultMetaData
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.selectable import ReturnsRows, TypedReturnsRows
+
+Columns = TypeVarTuple("Columns")
+Processor = Callable[[Any], Any]
+
+
+class DatabaseFault(Exception):
+    """The database refused a statement, which is a fault of ours.
+
+    It carries the error's class and SQLSTATE only: the database's own text holds parameters.
+    """
+
+
+class Statement(Generic[*Columns]):
+    """A statement that is run often: compiled once for each database, and given its values by name."""
+
+    def __init__(self, executable: TypedReturnsRows[*Columns]) -> None:
+        self._executable = executable
+        self._compiled: dict[str, Compiled] = {}
+
+    def compiled(self, dialect: Dialect) -> "Compiled":
+        """Return the statement in the words of one database."""
+        found = self._compiled.get(dialect.name)
+        if found is None:
+            found = self._compiled[dialect.name] = Compiled(self._executable, dialect)
+        return found
+
+
+class Compiled:
+    """A statement in the words of one database."""
+
+    def __init__(self, executable: Executable, dialect: Dialect, **options: Any) -> None:
+        compiler = executable.compile(dialect=dialect, compile_kwargs=options)  # type: ignore[attr-defined]
+        assert isinstance(compiler, SQLCompiler)  # noqa: S101 - a narrowing: everything executable here has one
+        self.text = compiler.string
+        self._values: list[Any] = []
+        self._wanted: list[tuple[int, str, Processor | None]] = []
+        for place, name in enumerate(compiler.positiontup or ()):
+            bind = compiler.binds.get(name)
+            into = bind.type.dialect_impl(dialect).bind_processor(dialect) if bind is not None else None
+            self._values.append(None)
+            if bind is not None and bind.required:
+                self._wanted.append((place, name, into))
+            else:
+                value = compiler.params[name]
+                self._values[place] = into(value) if into else value
+        columns = list(executable.exported_columns) if isinstance(executable, ReturnsRows) else []
+        self._names = SimpleResultMetaData([column.key or "" for column in columns])
+        self._out = [
+            (place, out)
+            for place, column in enumerate(columns)
+            if (out := column.type.dialect_impl(dialect).result_processor(dialect, None)) is not None
+        ]
+
+    def values(self, given: Mapping[str, Any]) -> list[Any]:
+        """Return the values in the order of their places, as the driver takes them."""
+        values = self._values.copy()
+        for place, name, into in self._wanted:
+            value = given[name]
+            values[place] = into(value) if into else value
+        return values
+
+    def result(self, rows: Sequence[Sequence[Any]]) -> Result[*tuple[Any, ...]]:
+        """Return what the driver gave as SQLAlchemy's rows."""
+        if self._out:
+            rows = [self._converted(row) for row in rows]
+        return IteratorResult(self._names, iter(rows))
+
+    def _converted(self, row: Sequence[Any]) -> list[Any]:
+        converted = list(row)
+        for place, out in self._out:
+            converted[place] = out(converted[place])
+        return converted
+
+
+class Transaction(ABC):
+    """A connection of the pool, for as long as one transaction lasts; it knows neither commit nor rollback."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+
+    @overload
+    async def execute(self, statement: Statement[*Columns], /, **values: Any) -> Result[*Columns]: ...
+    @overload
+    async def execute(self, statement: TypedReturnsRows[*Columns], /, **values: Any) -> Result[*Columns]: ...
+    @overload
+    async def execute(self, statement: Executable, /, **values: Any) -> Result[*tuple[Any, ...]]: ...
+
+    async def execute(
+        self, statement: Statement[*tuple[Any, ...]] | Executable, /, **values: Any
+    ) -> Result[*tuple[Any, ...]]:
+        """Run a statement.
+
+        Raises:
+            Unavailable: The database cannot be reached, or did not get to it in time.
+            DatabaseFault: It refused the statement.
+        """
+        compiled = (
+            statement.compiled(self._dialect)
+            if isinstance(statement, Statement)
+            else Compiled(statement, self._dialect, render_postcompile=True)
+        )
+        return compiled.result(await self._run(compiled.text, compiled.values(values)))
+
+    @abstractmethod
+    async def _run(self, text: str, values: list[Any]) -> Sequence[Sequence[Any]]:
+        """Give the statement to the driver and return the rows."""
