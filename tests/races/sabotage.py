@@ -48,10 +48,11 @@ class Guard:
 
 
 ORDER_OF_STEPS = Cut(
-    "totp/store.py", "            or_(AuthenticatorRow.last_step.is_(None), AuthenticatorRow.last_step < step),\n"
+    "totp/store.py",
+    '        or_(AuthenticatorRow.last_step.is_(None), AuthenticatorRow.last_step < bindparam("step")),\n',
 )
 LEDGER = (
-    Cut("totp/store.py", ".where(~digits_are_dead)"),
+    Cut("totp/store.py", ".where(~_DIGITS_ARE_DEAD)"),
     Cut("totp/store.py", '    if recorded.first() is None:\n        raise CodeRefused("replayed")\n'),
 )
 HOLD = "            await users.hold(tx, me.user.id)\n"
@@ -87,12 +88,12 @@ GUARDS = (
     ),
     Guard(
         "a challenge bears five guesses",
-        (Cut("challenge/store.py", "            ChallengeRow.guesses < MOST_GUESSES,\n"),),
+        (Cut("challenge/store.py", "        ChallengeRow.guesses < MOST_GUESSES,\n"),),
         ("test_fifty_wrong_proofs_of_both_kinds_on_one_challenge_are_five_guesses",),
     ),
     Guard(
         "a budget that has to wait is not charged",
-        (Cut("attempts/store.py", "            where=may_try,\n"),),
+        (Cut("attempts/store.py", "        where=_MAY_TRY,\n"),),
         (
             "test_of_fifty_wrong_codes_at_once_five_are_looked_at",
             "test_of_fifty_wrong_backup_codes_at_once_five_are_looked_at",
@@ -102,17 +103,18 @@ GUARDS = (
     Guard(
         "a budget is compared in the statement that charges it, not before",
         (
-            Cut("attempts/store.py", "            where=may_try,\n"),
+            Cut("attempts/store.py", "        where=_MAY_TRY,\n"),
             Cut(
                 "attempts/store.py",
-                "    charged = await tx.execute(\n        insert(AttemptsRow)",
+                "    charged = await tx.execute(\n        _CHARGE,",
                 "    known = await tx.execute(select(AttemptsRow.budget).where(AttemptsRow.budget == budget.name))\n"
-                "    free = await tx.execute(\n"
-                "        select(AttemptsRow.budget).where(AttemptsRow.budget == budget.name, may_try)\n"
+                "    try_now = Statement(\n"
+                "        select(AttemptsRow.budget).where(AttemptsRow.budget == budget.name, _MAY_TRY)\n"
                 "    )\n"
+                "    free = await tx.execute(try_now, now=now, most_failures=budget.most_failures)\n"
                 "    if known.first() is not None and free.first() is None:\n"
                 "        raise AttemptsSpent(await _wait(tx, budget, now))\n"
-                "    charged = await tx.execute(\n        insert(AttemptsRow)",
+                "    charged = await tx.execute(\n        _CHARGE,",
             ),
         ),
         (
@@ -126,8 +128,8 @@ GUARDS = (
         (
             Cut(
                 "attempts/store.py",
-                "or_(AttemptsRow.failures < FREE_FAILURES, AttemptsRow.next_at <= now)",
-                "AttemptsRow.next_at <= now",
+                'or_(AttemptsRow.failures < FREE_FAILURES, AttemptsRow.next_at <= bindparam("now"))',
+                'AttemptsRow.next_at <= bindparam("now")',
             ),
         ),
         ("test_four_wrong_codes_at_once_are_all_looked_at",),
@@ -234,7 +236,7 @@ GUARDS = (
     ),
     Guard(
         "a sign-in holds the account",
-        (Cut("passwords/store.py", "        .with_for_update(key_share=True)\n"),),
+        (Cut("passwords/store.py", "    .with_for_update(key_share=True)\n"),),
         (
             "test_an_account_has_a_hundred_open_challenges_and_no_more",
             "test_nothing_begun_with_the_old_password_outlives_its_change",
@@ -245,7 +247,7 @@ GUARDS = (
     ),
     Guard(
         "a sign-in asks whether the password is still the one that was checked",
-        (Cut("passwords/store.py", "UserRow.password_version == version, "),),
+        (Cut("passwords/store.py", '        UserRow.password_version == bindparam("version"),\n'),),
         ("test_nothing_begun_with_the_old_password_outlives_its_change",),
     ),
     Guard(
@@ -253,8 +255,8 @@ GUARDS = (
         (
             Cut(
                 "passwords/store.py",
-                "password_version == version, UserRow.disabled_at.is_(None))",
-                "password_version == version)",
+                'bindparam("version"),\n        UserRow.disabled_at.is_(None),',
+                'bindparam("version"),',
             ),
         ),
         ("test_nothing_begun_outlives_the_disabling_of_the_account",),
@@ -292,8 +294,8 @@ GUARDS = (
         (
             Cut(
                 "challenge/store.py",
-                "select(ChallengeRow.id).where(ChallengeRow.expires_at <= now).limit",
-                "select(ChallengeRow.id).limit",
+                "ChallengeRow.id, ChallengeRow.expires_at <= now, limit",
+                "ChallengeRow.id, ChallengeRow.id > 0, limit",
             ),
         ),
         ("test_two_clean_ups_at_once_delete_everything_old_and_disturb_no_sign_in",),

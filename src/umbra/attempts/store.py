@@ -8,14 +8,14 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, case, delete, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, or_, select, update
 
 from umbra.attempts.errors import AttemptsSpent
 from umbra.attempts.tables import AttemptsRow
 from umbra.core.ids import UserId
 from umbra.db.base import UtcDateTime
 from umbra.db.statements import delete_some, insert
-from umbra.db.transaction import Transaction
+from umbra.db.transaction import Statement, Transaction
 
 FREE_FAILURES = 5
 """After so many in a row the waiting begins."""
@@ -30,8 +30,12 @@ MOST_TOTP_FAILURES = 100
 PASSWORD_MEMORY = timedelta(days=1)
 """How long wrong passwords from one address are remembered after the last one."""
 
-_WAITS = [(FREE_FAILURES + n, min(FIRST_WAIT * 2**n, LONGEST_WAIT)) for n in range(8)]
+_WAITS = {FREE_FAILURES + n: min(FIRST_WAIT * 2**n, LONGEST_WAIT) for n in range(8)}
 """The wait after that many failures; after more than the last, the longest."""
+
+
+NO_END = 2**31 - 1
+"""More failures than anybody lives to see, of a budget that locks nobody out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,46 @@ class Budget:
     """Whose guesses of which kind are counted together."""
 
     name: str
-    most_failures: int | None = None
+    most_failures: int = NO_END
+
+
+_COUNT: ColumnElement[int] = AttemptsRow.failures + 1
+
+
+def _counts(failures: int) -> ColumnElement[bool]:
+    return failures == _COUNT
+
+
+_MAY_TRY = and_(
+    AttemptsRow.failures < bindparam("most_failures"),
+    or_(AttemptsRow.failures < FREE_FAILURES, AttemptsRow.next_at <= bindparam("now")),
+)
+
+_CHARGE = Statement(
+    insert(AttemptsRow)
+    .values(budget=bindparam("budget"), failures=1, next_at=bindparam("now"), charged_at=bindparam("now"))
+    .on_conflict_do_update(
+        index_elements=[AttemptsRow.budget],
+        set_={
+            "failures": _COUNT,
+            "next_at": case(
+                (_COUNT < FREE_FAILURES, bindparam("now", type_=UtcDateTime)),
+                *((failures == _COUNT, bindparam(f"wait_{failures}", type_=UtcDateTime)) for failures in _WAITS),
+                else_=bindparam("longest_wait", type_=UtcDateTime),
+            ),
+            "charged_at": bindparam("now"),
+        },
+        where=_MAY_TRY,
+    )
+    .returning(AttemptsRow.failures)
+)
+
+_FORGIVE = Statement(
+    update(AttemptsRow)
+    .where(AttemptsRow.budget == bindparam("name"))
+    .values(failures=0, next_at=bindparam("now"))
+    .returning(AttemptsRow.budget)
+)
 
 
 def totp_budget(user_id: UserId) -> Budget:
@@ -75,19 +118,13 @@ async def charge(tx: Transaction, budget: Budget, now: datetime) -> int:
     Raises:
         AttemptsSpent: The budget has to wait; nothing was counted.
     """
-    count = AttemptsRow.failures + 1
-    may_try: ColumnElement[bool] = or_(AttemptsRow.failures < FREE_FAILURES, AttemptsRow.next_at <= now)
-    if budget.most_failures is not None:
-        may_try = and_(may_try, AttemptsRow.failures < budget.most_failures)
     charged = await tx.execute(
-        insert(AttemptsRow)
-        .values(budget=budget.name, failures=1, next_at=now, charged_at=now)
-        .on_conflict_do_update(
-            index_elements=[AttemptsRow.budget],
-            set_={"failures": count, "next_at": _next_at(count, now), "charged_at": now},
-            where=may_try,
-        )
-        .returning(AttemptsRow.failures)
+        _CHARGE,
+        budget=budget.name,
+        now=now,
+        most_failures=budget.most_failures,
+        longest_wait=now + LONGEST_WAIT,
+        **{f"wait_{failures}": now + wait for failures, wait in _WAITS.items()},
     )
     failures: int | None = charged.scalar_one_or_none()
     if failures is None:
@@ -97,7 +134,7 @@ async def charge(tx: Transaction, budget: Budget, now: datetime) -> int:
 
 async def forgive(tx: Transaction, budget: Budget, now: datetime) -> None:
     """Clear the count after success of the same kind. The row stays: another charge may be waiting for it."""
-    await tx.execute(update(AttemptsRow).where(AttemptsRow.budget == budget.name).values(failures=0, next_at=now))
+    await tx.execute(_FORGIVE, name=budget.name, now=now)
 
 
 async def hand_back(tx: Transaction, budget: Budget, now: datetime) -> None:
@@ -113,7 +150,7 @@ async def lift_lock(tx: Transaction, budget: Budget, now: datetime) -> None:
     """Open a budget that was used up for good, and only such a one."""
     await tx.execute(
         update(AttemptsRow)
-        .where(AttemptsRow.budget == budget.name, AttemptsRow.failures >= (budget.most_failures or 0))
+        .where(AttemptsRow.budget == budget.name, AttemptsRow.failures >= budget.most_failures)
         .values(failures=0, next_at=now)
     )
 
@@ -133,20 +170,9 @@ async def delete_stale(tx: Transaction, now: datetime, limit: int) -> int:
     return await delete_some(tx, AttemptsRow.budget, stale, limit)
 
 
-def _next_at(count: ColumnElement[int], now: datetime) -> ColumnElement[datetime]:
-    def at(wait: timedelta) -> ColumnElement[datetime]:
-        return literal(now + wait, UtcDateTime)
-
-    return case(
-        (count < FREE_FAILURES, at(timedelta(0))),
-        *((count == failures, at(wait)) for failures, wait in _WAITS),
-        else_=at(LONGEST_WAIT),
-    )
-
-
 async def _wait(tx: Transaction, budget: Budget, now: datetime) -> timedelta:
     found = await tx.execute(select(AttemptsRow.failures, AttemptsRow.next_at).where(AttemptsRow.budget == budget.name))
     failures, next_at = found.one()
-    if budget.most_failures is not None and failures >= budget.most_failures:
+    if failures >= budget.most_failures:
         return LONGEST_WAIT
     return next_at - now

@@ -3,15 +3,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 
 from umbra.audit.tables import AuditRow
 from umbra.core.clock import Clock
 from umbra.core.errors import Unavailable
 from umbra.core.events import Happened
 from umbra.db.database import Database
+from umbra.db.transaction import Statement
 
 log = logging.getLogger("umbra.audit")
+
+
+_KEEP = Statement(
+    insert(AuditRow)
+    .values({name: bindparam(name) for name in ("at", "event", "reason", "user_id", "ip", "user_agent", "detail")})
+    .returning(AuditRow.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +46,16 @@ class DatabaseSink:
     async def record(self, happened: Happened) -> None:
         """Keep the event; when the database is gone the log keeps its name, and what was decided stands."""
         try:
-            async with self._db.begin() as tx:
+            async with self._db.single() as tx:
                 await tx.execute(
-                    insert(AuditRow).values(
-                        at=self._clock.now(),
-                        event=happened.event.value,
-                        reason=happened.reason,
-                        user_id=happened.user_id,
-                        ip=happened.client.ip,
-                        user_agent=happened.client.user_agent,
-                        detail=happened.detail,
-                    )
+                    _KEEP,
+                    at=self._clock.now(),
+                    event=happened.event.value,
+                    reason=happened.reason,
+                    user_id=happened.user_id,
+                    ip=happened.client.ip,
+                    user_agent=happened.client.user_agent,
+                    detail=happened.detail,
                 )
         except Unavailable:
             log.warning("audit event not kept, no database: %s reason=%s", happened.event.value, happened.reason)

@@ -1,18 +1,40 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from umbra.challenge.errors import ChallengeRefused
 from umbra.challenge.tables import ChallengeRow
 from umbra.core.ids import ChallengeId, UserId
 from umbra.db.statements import delete_some
-from umbra.db.transaction import Transaction
+from umbra.db.transaction import Statement, Transaction
 
 LIFETIME = timedelta(minutes=5)
 MOST_GUESSES = 5
 MOST_OPEN = 100
 """Open challenges an account (contract 1.5, 6); whoever knows the password may ask for more, and ends the oldest."""
+
+
+_FIND = Statement(
+    select(ChallengeRow.id, ChallengeRow.user_id).where(ChallengeRow.token_hash == bindparam("token_hash"))
+)
+
+_CHARGE = Statement(
+    update(ChallengeRow)
+    .where(
+        ChallengeRow.id == bindparam("challenge_id"),
+        ChallengeRow.guesses < MOST_GUESSES,
+        ChallengeRow.expires_at > bindparam("now"),
+    )
+    .values(guesses=ChallengeRow.guesses + 1)
+    .returning(ChallengeRow.id)
+)
+
+_SPEND = Statement(
+    delete(ChallengeRow)
+    .where(ChallengeRow.id == bindparam("challenge_id"), ChallengeRow.expires_at > bindparam("now"))
+    .returning(ChallengeRow.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +67,7 @@ async def find(tx: Transaction, token_hash: str) -> Challenge:
     Raises:
         ChallengeRefused: There is none.
     """
-    row = (
-        await tx.execute(select(ChallengeRow.id, ChallengeRow.user_id).where(ChallengeRow.token_hash == token_hash))
-    ).one_or_none()
+    row = (await tx.execute(_FIND, token_hash=token_hash)).one_or_none()
     if row is None:
         raise ChallengeRefused
     return Challenge(ChallengeId(row.id), UserId(row.user_id))
@@ -55,16 +75,7 @@ async def find(tx: Transaction, token_hash: str) -> Challenge:
 
 async def charge(tx: Transaction, challenge: Challenge, now: datetime) -> bool:
     """Count one guess against the challenge, and say whether it was still good for one."""
-    charged = await tx.execute(
-        update(ChallengeRow)
-        .where(
-            ChallengeRow.id == challenge.id,
-            ChallengeRow.guesses < MOST_GUESSES,
-            ChallengeRow.expires_at > now,
-        )
-        .values(guesses=ChallengeRow.guesses + 1)
-        .returning(ChallengeRow.id)
-    )
+    charged = await tx.execute(_CHARGE, challenge_id=challenge.id, now=now)
     return charged.first() is not None
 
 
@@ -83,11 +94,7 @@ async def spend(tx: Transaction, challenge: Challenge, now: datetime) -> None:
     Raises:
         ChallengeRefused: Somebody used it first, or it has ended.
     """
-    spent = await tx.execute(
-        delete(ChallengeRow)
-        .where(ChallengeRow.id == challenge.id, ChallengeRow.expires_at > now)
-        .returning(ChallengeRow.id)
-    )
+    spent = await tx.execute(_SPEND, challenge_id=challenge.id, now=now)
     if spent.first() is None:
         raise ChallengeRefused
 

@@ -1,10 +1,10 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from umbra.core.ids import UserId
-from umbra.db.transaction import Transaction
+from umbra.db.transaction import Statement, Transaction
 from umbra.passwords.errors import CredentialsRefused
 from umbra.users.tables import UserRow
 from umbra.users.user import User
@@ -20,21 +20,32 @@ class StoredPassword:
     password_hash: str = field(repr=False)
 
 
+_FIND = Statement(
+    select(
+        UserRow.id,
+        UserRow.username,
+        UserRow.email,
+        UserRow.is_operator,
+        UserRow.disabled_at,
+        UserRow.password_version,
+        UserRow.password_hash,
+    ).where(UserRow.username_key == bindparam("username_key"))
+)
+
+_HOLD_UNCHANGED = Statement(
+    select(UserRow.id)
+    .where(
+        UserRow.id == bindparam("user_id"),
+        UserRow.password_version == bindparam("version"),
+        UserRow.disabled_at.is_(None),
+    )
+    .with_for_update(key_share=True)
+)
+
+
 async def find(tx: Transaction, username_key: str) -> StoredPassword | None:
     """Return the account of a folded name, disabled ones too."""
-    row = (
-        await tx.execute(
-            select(
-                UserRow.id,
-                UserRow.username,
-                UserRow.email,
-                UserRow.is_operator,
-                UserRow.disabled_at,
-                UserRow.password_version,
-                UserRow.password_hash,
-            ).where(UserRow.username_key == username_key)
-        )
-    ).one_or_none()
+    row = (await tx.execute(_FIND, username_key=username_key)).one_or_none()
     if row is None:
         return None
     user = User(UserId(row.id), row.username, row.email, row.is_operator)
@@ -50,11 +61,7 @@ async def hold_unchanged(tx: Transaction, user_id: UserId, version: int) -> None
     Raises:
         CredentialsRefused: The password has changed, or the account was disabled, since the check.
     """
-    held = await tx.execute(
-        select(UserRow.id)
-        .where(UserRow.id == user_id, UserRow.password_version == version, UserRow.disabled_at.is_(None))
-        .with_for_update(key_share=True)
-    )
+    held = await tx.execute(_HOLD_UNCHANGED, user_id=user_id, version=version)
     if held.first() is None:
         raise CredentialsRefused("superseded")
 

@@ -36,7 +36,7 @@ async def current(auth: Auth, token: str | None) -> Current:
     async with auth.db.read() as tx:
         found = await store.find(tx, token_hash, now, idle)
     if now - found.session.last_seen_at >= min(TOUCH_AFTER, idle / 20):
-        async with auth.db.begin() as tx:
+        async with auth.db.single() as tx:
             await store.touch(tx, found.session.id, now)
     return found
 

@@ -2,12 +2,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, or_, select, update
 
 from umbra.core.events import Client
 from umbra.core.ids import SessionId, UserId
 from umbra.db.statements import delete_some, insert
-from umbra.db.transaction import Transaction
+from umbra.db.transaction import Statement, Transaction
 from umbra.sessions.errors import NotAuthenticated
 from umbra.sessions.session import Current, Session
 from umbra.sessions.tables import SessionRow
@@ -23,6 +23,42 @@ _SESSION = (
     SessionRow.second_factor_at,
     SessionRow.ip,
     SessionRow.user_agent,
+)
+
+
+_CREATE = Statement(
+    insert(SessionRow)
+    .values(
+        user_id=bindparam("user_id"),
+        token_hash=bindparam("token_hash"),
+        created_at=bindparam("now"),
+        last_seen_at=bindparam("now"),
+        expires_at=bindparam("expires_at"),
+        authenticated_at=bindparam("now"),
+        second_factor_at=bindparam("second_factor_at"),
+        ip=bindparam("ip"),
+        user_agent=bindparam("user_agent"),
+    )
+    .returning(*_SESSION)
+)
+
+_FIND = Statement(
+    select(*_SESSION, UserRow.id.label("owner_id"), UserRow.username, UserRow.email, UserRow.is_operator)
+    .join(UserRow, UserRow.id == SessionRow.user_id)
+    .where(
+        SessionRow.token_hash == bindparam("token_hash"),
+        SessionRow.revoked_at.is_(None),
+        SessionRow.expires_at > bindparam("now"),
+        SessionRow.last_seen_at > bindparam("idle_since"),
+        UserRow.disabled_at.is_(None),
+    )
+)
+
+_TOUCH = Statement(
+    update(SessionRow)
+    .where(SessionRow.id == bindparam("session_id"), SessionRow.last_seen_at < bindparam("now"))
+    .values(last_seen_at=bindparam("now"))
+    .returning(SessionRow.id)
 )
 
 
@@ -46,19 +82,14 @@ async def create(
 ) -> Session:
     """Begin a session; the only function that does."""
     created = await tx.execute(
-        insert(SessionRow)
-        .values(
-            user_id=user_id,
-            token_hash=token_hash,
-            created_at=now,
-            last_seen_at=now,
-            expires_at=now + limits.lifetime,
-            authenticated_at=now,
-            second_factor_at=now if second_factor else None,
-            ip=client.ip,
-            user_agent=client.user_agent,
-        )
-        .returning(*_SESSION)
+        _CREATE,
+        user_id=user_id,
+        token_hash=token_hash,
+        now=now,
+        expires_at=now + limits.lifetime,
+        second_factor_at=now if second_factor else None,
+        ip=client.ip,
+        user_agent=client.user_agent,
     )
     return _session(created.one())
 
@@ -69,19 +100,7 @@ async def find(tx: Transaction, token_hash: str, now: datetime, idle: timedelta)
     Raises:
         NotAuthenticated: There is none, it has ended, or its owner is disabled.
     """
-    row = (
-        await tx.execute(
-            select(
-                *_SESSION,
-                UserRow.id.label("owner_id"),
-                UserRow.username,
-                UserRow.email,
-                UserRow.is_operator,
-            )
-            .join(UserRow, UserRow.id == SessionRow.user_id)
-            .where(SessionRow.token_hash == token_hash, _is_alive(now, idle), UserRow.disabled_at.is_(None))
-        )
-    ).one_or_none()
+    row = (await tx.execute(_FIND, token_hash=token_hash, now=now, idle_since=now - idle)).one_or_none()
     if row is None:
         raise NotAuthenticated
     user = User(UserId(row.owner_id), row.username, row.email, row.is_operator)
@@ -90,9 +109,7 @@ async def find(tx: Transaction, token_hash: str, now: datetime, idle: timedelta)
 
 async def touch(tx: Transaction, session_id: SessionId, now: datetime) -> None:
     """Note that the session was used now; only its idle limit moves."""
-    await tx.execute(
-        update(SessionRow).where(SessionRow.id == session_id, SessionRow.last_seen_at < now).values(last_seen_at=now)
-    )
+    await tx.execute(_TOUCH, session_id=session_id, now=now)
 
 
 async def renew(tx: Transaction, current: Current, token_hash: str, *, now: datetime, second_factor: bool) -> Session:

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Row, String, and_, delete, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Integer, Row, String, and_, bindparam, delete, exists, func, or_, select, update
 
 from umbra.core.ids import AuthenticatorId, SessionId, UserId
 from umbra.core.proof import CodeRefused
 from umbra.core.typed import Digits, folded
 from umbra.db.base import UtcDateTime
 from umbra.db.statements import delete_some, insert
-from umbra.db.transaction import Transaction
+from umbra.db.transaction import Statement, Transaction
 from umbra.totp.algorithm import SKEW_STEPS, Step
 from umbra.totp.errors import LastAuthenticator, NameTaken, NoSetupPending
 from umbra.totp.tables import AuthenticatorRow, UsageRow
@@ -64,6 +64,53 @@ _SHOWN = (
 )
 
 
+_MOVE = Statement(
+    update(AuthenticatorRow)
+    .where(
+        AuthenticatorRow.id == bindparam("authenticator_id"),
+        AuthenticatorRow.user_id == bindparam("user_id"),
+        or_(AuthenticatorRow.last_step.is_(None), AuthenticatorRow.last_step < bindparam("step")),
+    )
+    .values(last_step=bindparam("step"), last_used_at=bindparam("now"))
+    .returning(AuthenticatorRow.id)
+)
+
+_DIGITS_ARE_DEAD = exists().where(
+    UsageRow.user_id == bindparam("user_id"),
+    UsageRow.code == bindparam("code"),
+    UsageRow.window >= bindparam("dead_since"),
+)
+
+_RECORD = Statement(
+    insert(UsageRow)
+    .from_select(
+        ["user_id", "code", "window", "used_at", "authenticator_id", "purpose"],
+        select(
+            bindparam("user_id", type_=Integer),
+            bindparam("code", type_=String),
+            bindparam("step", type_=Integer),
+            bindparam("now", type_=UtcDateTime),
+            bindparam("authenticator_id", type_=Integer),
+            bindparam("purpose", type_=String),
+        ).where(~_DIGITS_ARE_DEAD),
+    )
+    .on_conflict_do_nothing()
+    .returning(UsageRow.id)
+)
+
+_ENROLLED = Statement(
+    select(AuthenticatorRow.id, AuthenticatorRow.last_step, AuthenticatorRow.secret)
+    .where(AuthenticatorRow.user_id == bindparam("user_id"), AuthenticatorRow.confirmed_at.is_not(None))
+    .order_by(AuthenticatorRow.id)
+)
+
+_IS_ENABLED = Statement(
+    select(AuthenticatorRow.id)
+    .where(AuthenticatorRow.user_id == bindparam("user_id"), AuthenticatorRow.confirmed_at.is_not(None))
+    .limit(1)
+)
+
+
 async def spend_step(
     tx: Transaction,
     user_id: UserId,
@@ -85,38 +132,18 @@ async def spend_step(
     Raises:
         CodeRefused: Another request got there first.
     """
-    moved = await tx.execute(
-        update(AuthenticatorRow)
-        .where(
-            AuthenticatorRow.id == authenticator_id,
-            AuthenticatorRow.user_id == user_id,
-            or_(AuthenticatorRow.last_step.is_(None), AuthenticatorRow.last_step < step),
-        )
-        .values(last_step=step, last_used_at=now)
-        .returning(AuthenticatorRow.id)
-    )
+    moved = await tx.execute(_MOVE, authenticator_id=authenticator_id, user_id=user_id, step=step, now=now)
     if moved.first() is None:
         raise CodeRefused("replayed")
-    digits_are_dead = exists().where(
-        UsageRow.user_id == user_id,
-        UsageRow.code == code,
-        UsageRow.window >= now_step - DIGITS_DEAD_STEPS,
-    )
     recorded = await tx.execute(
-        insert(UsageRow)
-        .from_select(
-            ["user_id", "code", "window", "used_at", "authenticator_id", "purpose"],
-            select(
-                literal(user_id, Integer),
-                literal(code, String),
-                literal(step, Integer),
-                literal(now, UtcDateTime),
-                literal(authenticator_id, Integer),
-                literal(purpose, String),
-            ).where(~digits_are_dead),
-        )
-        .on_conflict_do_nothing()
-        .returning(UsageRow.id)
+        _RECORD,
+        user_id=user_id,
+        code=code,
+        step=step,
+        now=now,
+        authenticator_id=authenticator_id,
+        purpose=purpose,
+        dead_since=now_step - DIGITS_DEAD_STEPS,
     )
     if recorded.first() is None:
         raise CodeRefused("replayed")
@@ -134,11 +161,7 @@ async def was_used(tx: Transaction, user_id: UserId, code: Digits, steps: Sequen
 
 async def enrolled(tx: Transaction, user_id: UserId) -> list[Enrolled]:
     """Return the account's confirmed authenticators, the oldest first."""
-    rows = await tx.execute(
-        select(AuthenticatorRow.id, AuthenticatorRow.last_step, AuthenticatorRow.secret)
-        .where(AuthenticatorRow.user_id == user_id, AuthenticatorRow.confirmed_at.is_not(None))
-        .order_by(AuthenticatorRow.id)
-    )
+    rows = await tx.execute(_ENROLLED, user_id=user_id)
     return [
         Enrolled(AuthenticatorId(row.id), None if row.last_step is None else Step(row.last_step), row.secret)
         for row in rows
@@ -160,12 +183,7 @@ async def hold_all(tx: Transaction, user_id: UserId) -> None:
 
 async def is_enabled(tx: Transaction, user_id: UserId) -> bool:
     """Say whether the account has a confirmed authenticator."""
-    found = await tx.execute(
-        select(AuthenticatorRow.id)
-        .where(AuthenticatorRow.user_id == user_id, AuthenticatorRow.confirmed_at.is_not(None))
-        .limit(1)
-    )
-    return found.first() is not None
+    return (await tx.execute(_IS_ENABLED, user_id=user_id)).first() is not None
 
 
 async def shown(tx: Transaction, user_id: UserId) -> list[Authenticator]:
