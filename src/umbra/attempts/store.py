@@ -46,12 +46,7 @@ class Budget:
     most_failures: int = NO_END
 
 
-_COUNT: ColumnElement[int] = AttemptsRow.failures + 1
-
-
-def _counts(failures: int) -> ColumnElement[bool]:
-    return failures == _COUNT
-
+_count: ColumnElement[int] = AttemptsRow.failures + 1
 
 _MAY_TRY = and_(
     AttemptsRow.failures < bindparam("most_failures"),
@@ -64,10 +59,10 @@ _CHARGE = Statement(
     .on_conflict_do_update(
         index_elements=[AttemptsRow.budget],
         set_={
-            "failures": _COUNT,
+            "failures": _count,
             "next_at": case(
-                (_COUNT < FREE_FAILURES, bindparam("now", type_=UtcDateTime)),
-                *((failures == _COUNT, bindparam(f"wait_{failures}", type_=UtcDateTime)) for failures in _WAITS),
+                (_count < FREE_FAILURES, bindparam("now", type_=UtcDateTime)),
+                *((failures == _count, bindparam(f"wait_{failures}", type_=UtcDateTime)) for failures in _WAITS),
                 else_=bindparam("longest_wait", type_=UtcDateTime),
             ),
             "charged_at": bindparam("now"),
