@@ -62,7 +62,7 @@ _CHARGE = Statement(
             "failures": _count,
             "next_at": case(
                 (_count < FREE_FAILURES, bindparam("now", type_=UtcDateTime)),
-                *((failures == _count, bindparam(f"wait_{failures}", type_=UtcDateTime)) for failures in _WAITS),
+                *((_count == failures, bindparam(f"wait_{failures}", type_=UtcDateTime)) for failures in _WAITS),
                 else_=bindparam("longest_wait", type_=UtcDateTime),
             ),
             "charged_at": bindparam("now"),
