@@ -8,12 +8,15 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Scope
 
 from umbra import __version__, upkeep, wiring
 from umbra import settings as settings_of
+from umbra.api.direct import front
+from umbra.api.router import PARTS
 from umbra.api.router import router as api
 from umbra.auth import Auth
 from umbra.core.errors import NotFound, Refused, Unavailable
@@ -60,8 +63,8 @@ def application(auth: Auth) -> ASGIApp:
     app.add_api_route("/readyz", readyz, methods=["GET", "HEAD"], include_in_schema=False)
     app.add_exception_handler(HTTPException, _framework_refusal)
     app.add_middleware(Faults, entropy=auth.entropy)  # within the framework's own, which would answer and raise on
-    app.add_middleware(SecurityHeaders, settings=auth.settings)
-    return app
+    calls = front(app, (route for part in PARTS for route in part.routes if isinstance(route, APIRoute)), API_PREFIX)
+    return SecurityHeaders(Faults(calls, auth.entropy), auth.settings)
 
 
 async def documents() -> Response:

@@ -1,7 +1,7 @@
 """What holds for every call of this router, wherever it is mounted."""
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 from fastapi import Request, Response
@@ -16,25 +16,39 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class StrictRoute(APIRoute):
-    """Size and media type first; strict JSON; refusals as problems; nothing cached."""
+    """A call under the rules of this router."""
 
     def get_route_handler(self) -> Handler:
         """Wrap FastAPI's handler."""
         handle = super().get_route_handler()
 
-        async def strict(request: Request) -> Response:
+        async def handled(request: Request) -> Response:
             try:
-                request = StrictRequest(request.scope, request.receive)
-                request._body = await body.read(request, "application/json")  # noqa: SLF001 - where Starlette keeps it
-                answer = await handle(request)
+                return await handle(request)
             except RequestValidationError as error:
-                answer = problem(InvalidRequest(*(_problem(one) for one in error.errors())))
-            except Refused as refusal:
-                answer = problem(refusal)
-            answer.headers["Cache-Control"] = "no-store"
-            return answer
+                raise form_refusal([{**one, "loc": one["loc"][1:]} for one in error.errors()]) from None
 
-        return strict
+        strict = strictly(handled)
+
+        async def with_strict_json(request: Request) -> Response:
+            return await strict(StrictRequest(request.scope, request.receive))
+
+        return with_strict_json
+
+
+def strictly(handle: Handler) -> Handler:
+    """Put the rules around a handler: size and media type first; refusals as problems; nothing cached."""
+
+    async def strict(request: Request) -> Response:
+        try:
+            request._body = await body.read(request, "application/json")  # noqa: SLF001 - where Starlette keeps it
+            answer = await handle(request)
+        except Refused as refusal:
+            answer = problem(refusal)
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    return strict
 
 
 _NO_OBJECT: list[None] = []
@@ -46,14 +60,16 @@ class StrictRequest(Request):
 
     async def json(self) -> Any:
         """Return the body's value, or what no form takes: to raise here would answer 422 before 401."""
-        try:
-            return json.loads(
-                (await self.body()).decode("utf-8"),
-                object_pairs_hook=_each_once,
-                parse_constant=_no_constant,
-            )
-        except (ValueError, RecursionError):
-            return _NO_OBJECT
+        if not hasattr(self, "_json"):
+            try:
+                self._json = json.loads(
+                    (await self.body()).decode("utf-8"),
+                    object_pairs_hook=_each_once,
+                    parse_constant=_no_constant,
+                )
+            except (ValueError, RecursionError):
+                self._json = _NO_OBJECT
+        return self._json
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -67,14 +83,19 @@ def _no_constant(_text: str) -> None:
     raise ValueError("no JSON number")
 
 
-def _problem(error: dict[str, Any]) -> tuple[str, str]:
+def form_refusal(errors: Iterable[Mapping[str, Any]]) -> InvalidRequest:
+    """Return the refusal of a body, from what Pydantic says of it."""
+    return InvalidRequest(*(_problem(one) for one in errors))
+
+
+def _problem(error: Mapping[str, Any]) -> tuple[str, str]:
     """Say what is wrong where, in words of our own: Pydantic's may repeat the value, and a member's name is one."""
     location = error["loc"]
     if error["type"] == "extra_forbidden":
         return "body", "has a member that is not known here"
-    if len(location) == 1:
+    if not location:
         return "body", "must be a JSON object that names each member once"
-    field = str(location[1])
+    field = str(location[0])
     match error["type"]:
         case "missing":
             return field, "is required"

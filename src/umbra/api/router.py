@@ -4,7 +4,8 @@ from fastapi import APIRouter
 
 from umbra.api import account, signin, totp
 
+PARTS = (signin.router, totp.router, account.router)
+
 router = APIRouter()
-router.include_router(signin.router)
-router.include_router(totp.router)
-router.include_router(account.router)
+for part in PARTS:
+    router.include_router(part)

@@ -1,0 +1,90 @@
+"""The short way to a call, for the server: what FastAPI finds out at every request, found out once.
+
+A host application includes the router and FastAPI runs it, with whatever dependencies the host adds. The server adds
+none, and its addresses without a parameter need no matching: they are looked up, and what stands in front of the call
+is run in the order of its signature.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Annotated, Any, get_args, get_origin
+
+from fastapi import Request, Response
+from fastapi.params import Depends
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter, ValidationError
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from umbra.api.route import Handler, StrictRequest, StrictRoute, form_refusal, strictly
+
+Dependency = Callable[..., Awaitable[Any]]
+
+
+def front(app: ASGIApp, routes: Iterable[APIRoute], prefix: str) -> ASGIApp:
+    """Return ``app`` with the addresses of ``routes`` that have no parameter looked up in front of it."""
+    calls = {
+        (method, prefix + route.path): strictly(_handler(route))
+        for route in routes
+        if isinstance(route, StrictRoute) and "{" not in route.path
+        for method in route.methods or ()
+    }
+
+    async def looked_up(scope: Scope, receive: Receive, send: Send) -> None:
+        call = calls.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if call is None:
+            await app(scope, receive, send)
+            return
+        scope["app"] = app
+        answer = await call(StrictRequest(scope, receive))
+        await answer(scope, receive, send)
+
+    return looked_up
+
+
+def _handler(route: APIRoute) -> Handler:
+    """Return what runs a call: its dependencies in order, each once; then its body; then itself."""
+    first = [one.dependency for one in route.dependencies if one.dependency is not None]
+    wanted = dict(_parameters(route.endpoint))
+    dependencies = [*first, *(of for of in wanted.values() if callable(of))]
+    steps = list(dict.fromkeys(step for one in dependencies for step in _in_order(one)))
+    needs = {step: dict(_parameters(step)) for step in steps}
+    forms = {name: of for name, of in wanted.items() if isinstance(of, TypeAdapter)}
+
+    async def handle(request: Request) -> Response:
+        known: dict[Any, Any] = {Request: request}
+        for step in steps:
+            known[step] = await step(**{name: known[of] for name, of in needs[step].items()})
+        values = {name: known[of] for name, of in wanted.items() if name not in forms}
+        for name, form in forms.items():
+            if await request.body():
+                try:
+                    values[name] = form.validate_python(await request.json())
+                except ValidationError as error:
+                    raise form_refusal(error.errors(include_url=False, include_context=False)) from None
+            elif route.body_field is not None and route.body_field.field_info.is_required():
+                raise form_refusal([{"type": "missing", "loc": ()}])
+        answer: Response = await route.endpoint(**values)
+        return answer
+
+    return handle
+
+
+def _in_order(dependency: Dependency) -> Iterator[Dependency]:
+    """Yield what ``dependency`` needs, and then itself."""
+    for _, of in _parameters(dependency):
+        if of is not Request:
+            yield from _in_order(of)
+    yield dependency
+
+
+def _parameters(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
+    """Yield each parameter with what stands for it: the request, a dependency, or the type of the body."""
+    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+        kind = parameter.annotation
+        if get_origin(kind) is Annotated:
+            (marker,) = (one for one in get_args(kind) if isinstance(one, Depends))
+            yield name, marker.dependency
+        elif kind is Request:
+            yield name, Request
+        else:
+            yield name, TypeAdapter(kind)
