@@ -31,7 +31,7 @@ SETTINGS = {
 
 
 @contextlib.contextmanager
-def running() -> Iterator[str]:
+def running(**settings: str) -> Iterator[str]:
     """Run a PostgreSQL server and yield the address of its ``postgres`` database, without a path behind the port."""
     folder = Path(tempfile.mkdtemp(prefix="umbra-postgres-"))
     try:
@@ -40,7 +40,7 @@ def running() -> Iterator[str]:
         data = folder / "data"
         _run([binaries / "initdb", "-D", data, "-U", "umbra", "-A", "trust", "-E", "UTF8", "--no-sync"], user)
         port = _free_port()
-        options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        options = [part for name, value in (SETTINGS | settings).items() for part in ("-c", f"{name}={value}")]
         with (folder / "log").open("wb") as log:
             server = subprocess.Popen(
                 [binaries / "postgres", "-D", data, "-p", str(port), *options],

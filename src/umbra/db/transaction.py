@@ -47,6 +47,7 @@ class Compiled:
         compiler = executable.compile(dialect=dialect, compile_kwargs=options)  # type: ignore[attr-defined]
         assert isinstance(compiler, SQLCompiler)  # noqa: S101 - a narrowing: everything executable here has one
         self.text = compiler.string
+        own = compiler.params
         self._values: list[Any] = []
         self._wanted: list[tuple[int, str, Processor | None]] = []
         for place, name in enumerate(compiler.positiontup or ()):
@@ -56,7 +57,7 @@ class Compiled:
             if bind is not None and bind.required:
                 self._wanted.append((place, name, into))
             else:
-                value = compiler.params[name]
+                value = own[name]
                 self._values[place] = into(value) if into else value
         columns = list(executable.exported_columns) if isinstance(executable, ReturnsRows) else []
         self._names = SimpleResultMetaData([column.key or "" for column in columns])
