@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -21,11 +22,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
-from sqlalchemy import delete, insert
+from pydantic import SecretStr
+from sqlalchemy import delete, insert, update
 
 from support import postgres
 from support.servers import UMBRA, environment_of
+from umbra import upkeep, wiring
 from umbra.attempts.tables import AttemptsRow
 from umbra.audit.tables import AuditRow
 from umbra.challenge.tables import ChallengeRow
@@ -35,8 +37,8 @@ from umbra.crypto import envelope, tokens
 from umbra.crypto.keyring import Keyring, new_key
 from umbra.db import migrate
 from umbra.db.database import Database
-from umbra.db.opening import open_database
 from umbra.sessions.tables import SessionRow
+from umbra.settings import Settings
 from umbra.totp import algorithm
 from umbra.totp.tables import AuthenticatorRow, UsageRow
 from umbra.users.tables import UserRow
@@ -112,8 +114,6 @@ class World:
             for table in (ChallengeRow, UsageRow, AttemptsRow, AuditRow):
                 await tx.execute(delete(table))
             await tx.execute(delete(SessionRow).where(SessionRow.id > len(self.secrets)))
-            from sqlalchemy import update
-
             await tx.execute(update(AuthenticatorRow).values(last_step=None))
         requests = []
         step = algorithm.step_at(now)
@@ -197,8 +197,8 @@ def serving(environment: dict[str, str], folder: Path) -> Iterator[None]:
 
 def _await(port: int, log: Path) -> None:
     for _ in range(300):
-        with contextlib.suppress(httpx.TransportError):
-            httpx.get(f"http://127.0.0.1:{port}/api/auth/session", timeout=5)
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port)).close()
             return
         time.sleep(0.1)
     raise RuntimeError(log.read_text())
@@ -248,8 +248,11 @@ async def compare(url: str, folder: Path, rounds: int, seconds: int) -> dict[str
     """Measure both calls on one database."""
     folder.mkdir()
     key = new_key().reveal()
-    world = World(open_database(url), Keyring.of(key), folder)
-    await migrate.upgrade(world.db)
+    settings = Settings(database_url=SecretStr(url), encryption_keys=SecretStr(key), data_dir=folder / "data")
+    auth = wiring.build(settings)
+    world = World(auth.db, auth.keyring, folder)
+    await migrate.upgrade(auth.db)
+    await upkeep.check_canary(auth)
     await world.fill(ACCOUNTS_PER_SECOND * seconds)
     environment = environment_of({"database_url": url, "encryption_keys": key, "data_dir": str(folder / "data")})
     environment["PYTHONPATH"] = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
@@ -266,7 +269,8 @@ async def compare(url: str, folder: Path, rounds: int, seconds: int) -> dict[str
                 seen["totp-verify"][name].append(
                     load(name, "totp-verify", VERIFY_LUA % (folder / "verifications"), seconds, folder)
                 )
-    await world.db.close()
+    auth.hashing.close()
+    await auth.db.close()
     return {what: _summary(by_name) for what, by_name in seen.items()}
 
 

@@ -3,8 +3,8 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ import asyncpg
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -27,6 +28,8 @@ POOL_SIZE = 20
 DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
 T = TypeVar("T")
+
+_ERRORS = (asyncpg.PostgresError, asyncpg.InternalClientError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 _NOW = Statement(select(func.clock_timestamp()))
 
@@ -113,10 +116,10 @@ class PostgresTransaction(Transaction):
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         super().__init__(DIALECT)
-        self._connection = connection
+        self.connection = connection
 
     async def _run(self, text: str, values: list[Any]) -> Sequence[Sequence[Any]]:
-        rows: list[Sequence[Any]] = await self._connection.fetch(text, *values)
+        rows: list[Sequence[Any]] = await self.connection.fetch(text, *values)
         return rows
 
 
@@ -133,18 +136,27 @@ class Postgres(Database):
         return False
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Transaction]:
+    async def begin(self) -> AsyncIterator[PostgresTransaction]:
         """Open a transaction that writes."""
-        async with self._connection() as connection, connection.transaction():
-            yield PostgresTransaction(connection)
+        async with self._alone() as tx, tx.connection.transaction():
+            yield tx
 
     @asynccontextmanager
-    async def single(self) -> AsyncIterator[Transaction]:
-        """Run one statement, which is its own transaction."""
-        async with self._connection() as connection:
-            yield PostgresTransaction(connection)
+    async def _alone(self) -> AsyncIterator[PostgresTransaction]:
+        """Have a connection to oneself; without a beginning, each statement is its own transaction."""
+        try:
+            connection = await self._pool.take()
+            try:
+                yield PostgresTransaction(connection)
+            except asyncio.CancelledError:
+                connection.terminate()  # who knows what it is in the middle of
+                raise
+            finally:
+                self._pool.give(connection)
+        except _ERRORS as error:
+            raise _translation(error) from None
 
-    read = single
+    single = read = _alone
 
     async def clock(self) -> datetime:
         """Return what the database takes for now."""
@@ -158,27 +170,18 @@ class Postgres(Database):
             "postgresql+asyncpg://", async_creator=self._connect, poolclass=NullPool, hide_parameters=True
         )
         try:
-            with _translated():
-                async with engine.begin() as connection:
-                    return await connection.run_sync(work)
+            async with engine.begin() as connection:
+                return await connection.run_sync(work)
+        except _ERRORS as error:
+            raise _translation(error) from None
+        except DBAPIError as error:
+            raise _translation(error.driver_exception) from None
         finally:
             await engine.dispose()
 
     async def close(self) -> None:
         """Close every connection."""
         await self._pool.close()
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
-        with _translated():
-            connection = await self._pool.take()
-            try:
-                yield connection
-            except asyncio.CancelledError:
-                connection.terminate()  # who knows what it is in the middle of
-                raise
-            finally:
-                self._pool.give(connection)
 
     async def _connect(self) -> asyncpg.Connection:
         connection = await asyncpg.connect(
@@ -195,17 +198,9 @@ class Postgres(Database):
         return connection
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except asyncpg.PostgresError as error:
-        raise _translation(error) from None
-    except (OSError, TimeoutError, asyncpg.InternalClientError, asyncpg.InterfaceError):
-        raise Unavailable from None  # among them: the connection broke while the driver was talking on it
-
-
-def _translation(error: asyncpg.PostgresError) -> Exception:
+def _translation(error: Exception) -> Exception:
+    if not isinstance(error, asyncpg.PostgresError):
+        return Unavailable()  # among them: the connection broke while the driver was talking on it
     state = error.sqlstate or ""
     if state[:2] in {"08", "53", "57"} or state in {"40001", "40P01", "55P03"}:
         return Unavailable()  # connection, resources, operator; lost a race for a lock

@@ -87,23 +87,31 @@ class Sqlite(Database):
     async def begin(self) -> AsyncIterator[Transaction]:
         """Open a transaction that writes; the lock is taken at once, since who turns writer later may be refused."""
         async with self._writing:
-            with self._connection() as connection:
-                tx = SqliteTransaction(connection, self._in_thread)
-                try:
-                    await tx.begin()
-                    yield tx
-                    await tx.commit()
-                finally:
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
+            connection = self._taken()
+            tx = SqliteTransaction(connection, self._in_thread)
+            try:
+                await tx.begin()
+                yield tx
+                await tx.commit()
+            except sqlite3.Error as error:
+                raise _translation(error) from None
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                self._idle.append(connection)
 
     single = begin
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
         """Read, and wait for no writer."""
-        with self._connection() as connection:
+        connection = self._taken()
+        try:
             yield SqliteTransaction(connection, self._in_thread)
+        except sqlite3.Error as error:
+            raise _translation(error) from None
+        finally:
+            self._idle.append(connection)
 
     async def clock(self) -> datetime:
         """Return what the database takes for now."""
@@ -129,14 +137,11 @@ class Sqlite(Database):
             await asyncio.wait([working])
             raise
 
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _taken(self) -> sqlite3.Connection:
+        if self._idle:
+            return self._idle.pop()
         with _translated():
-            connection = self._idle.pop() if self._idle else self._connect()
-            try:
-                yield connection
-            finally:
-                self._idle.append(connection)
+            return self._connect()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

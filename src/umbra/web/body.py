@@ -17,6 +17,8 @@ async def read(request: Request, media_type: str) -> bytes:
         TooLarge: It is over 64 KiB.
         UnsupportedMediaType: There is one, and it is not of ``media_type``.
     """
+    if request.method == "GET" and not any(name in request.headers for name in ("content-length", "transfer-encoding")):
+        return b""
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():

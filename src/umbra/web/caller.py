@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from starlette.requests import Request
 
@@ -100,6 +101,7 @@ def _bearer_tokens(request: Request) -> list[str]:
     return [token.strip() for scheme, _, token in pairs if scheme.lower() == "bearer"]
 
 
+@lru_cache(maxsize=1024)
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """Return the address that a hop names: with a port or without, and IPv4 as itself where IPv6 wraps it."""
     dressed = _HOP.fullmatch(text)
