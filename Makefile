@@ -17,13 +17,16 @@ test: $(VENV)/dev  ## Run the tests, on SQLite and on a PostgreSQL of their own
 	$(BIN)/python -m pytest -n auto
 
 check: $(VENV)/dev  ## Formatting, lint, types, imports
-	$(BIN)/ruff format --check src tests
-	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 browse: $(VENV)/dev  ## Walk through every page in a headless browser without scripts (wants chromium, zbarimg, oathtool)
 	PYTHONPATH=tests $(BIN)/python -m pages.browser $(SHOTS)
+
+bench: $(VENV)/dev  ## Compare with a bare endpoint that runs the same statements (wants wrk); QUICK=1 is short
+	PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick)
 
 sabotage: $(VENV)/dev  ## Take each guard away, and see its race test turn red on PostgreSQL
 	$(BIN)/python tests/races/sabotage.py
@@ -52,4 +55,4 @@ $(VENV)/dev: requirements-dev.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/run
 
-.PHONY: help run test check browse sabotage lock clean
+.PHONY: help run test check browse bench sabotage lock clean

@@ -226,8 +226,8 @@ def load(name: str, what: str, script: str, seconds: int, folder: Path) -> Round
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
     return Round(
         float(_found(r"Requests/sec:\s+([\d.]+)", said)),
-        _milliseconds(_found(r"50%\s+(\S+)", said)),
-        _milliseconds(_found(r"99%\s+(\S+)", said)),
+        _milliseconds(_found(r"\n +50%\s+(\S+)", said)),
+        _milliseconds(_found(r"\n +99%\s+(\S+)", said)),
         int(refused[1]) if refused else 0,
     )
 

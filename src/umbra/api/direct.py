@@ -71,6 +71,8 @@ def _handler(route: APIRoute) -> Handler:
 
 def _in_order(dependency: Dependency) -> Iterator[Dependency]:
     """Yield what ``dependency`` needs, and then itself."""
+    if not inspect.iscoroutinefunction(dependency):
+        raise TypeError(f"a call of ours depends on coroutines only, and {dependency!r} is none")
     for _, of in _parameters(dependency):
         if of is not Request:
             yield from _in_order(of)
