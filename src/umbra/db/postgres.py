@@ -35,7 +35,7 @@ _NOW = Statement(select(func.clock_timestamp()))
 
 
 class Pool:
-    """Connections that wait for work; whoever finds none open may open another, and then waits.
+    """Connections that wait for work; whoever finds none opens another one, up to a limit, and then queues.
 
     asyncpg's own pool asks the server to forget the last user of a connection, and starts a task, at every return.
     Here no statement leaves anything behind, and the way back is an append.
@@ -43,10 +43,9 @@ class Pool:
 
     def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], size: int) -> None:
         self._connect = connect
-        self._size = size
-        self._open = 0
+        self._places = size
         self._idle: list[asyncpg.Connection] = []
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[asyncio.Future[asyncpg.Connection | None]] = deque()
 
     async def take(self) -> asyncpg.Connection:
         """Return a connection that is the caller's own until it is given back.
@@ -54,61 +53,57 @@ class Pool:
         Raises:
             Unavailable: None could be had in time.
         """
-        while True:
-            while self._idle:
-                connection = self._idle.pop()
-                if not connection.is_closed():
-                    return connection
-                self._open -= 1
-            if self._open < self._size:
-                return await self._opened()
-            await self._turn()
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+            self._places += 1
+        if not self._places:
+            return await self._handed_over() or await self._opened()
+        self._places -= 1
+        return await self._opened()
 
     def give(self, connection: asyncpg.Connection) -> None:
-        """Take a connection back."""
-        if connection.is_closed():
-            self._open -= 1
-        else:
-            self._idle.append(connection)
-        self._wake()
+        """Take a connection back, and hand it, or its place, to whoever has waited longest."""
+        self._pass_on(None if connection.is_closed() else connection)
 
     async def close(self) -> None:
         """Close the connections that nobody uses."""
         while self._idle:
-            self._open -= 1
+            self._places += 1
             await self._idle.pop().close(timeout=CONNECT_SECONDS)
 
     async def _opened(self) -> asyncpg.Connection:
-        self._open += 1
         connection = None
         try:
             connection = await self._connect()
         finally:
             if connection is None:
-                self._open -= 1
-                self._wake()
+                self._pass_on(None)
         return connection
 
-    async def _turn(self) -> None:
+    async def _handed_over(self) -> asyncpg.Connection | None:
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
             async with asyncio.timeout(POOL_WAIT_SECONDS):
-                await turn
-        except TimeoutError:
-            raise Unavailable from None
-        finally:
-            if turn in self._waiting:
+                return await asyncio.shield(turn)
+        except (TimeoutError, asyncio.CancelledError) as gone:
+            if turn.done():
+                self._pass_on(turn.result())  # it came in the moment in which we went away
+            else:
                 self._waiting.remove(turn)
-            elif turn.cancelled():
-                self._wake()  # it was our turn, and we went away
+            if isinstance(gone, TimeoutError):
+                raise Unavailable from None
+            raise
 
-    def _wake(self) -> None:
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
+    def _pass_on(self, connection: asyncpg.Connection | None) -> None:
+        if self._waiting:
+            self._waiting.popleft().set_result(connection)
+        elif connection is None:
+            self._places += 1
+        else:
+            self._idle.append(connection)
 
 
 class PostgresTransaction(Transaction):
