@@ -4,10 +4,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import Integer, literal, select
 
 from umbra.core.errors import Unavailable
 from umbra.db import postgres
+from umbra.db.opening import open_database
 from umbra.db.postgres import Pool
+from umbra.db.transaction import DatabaseFault, Statement
 
 
 class Connection:
@@ -113,3 +116,13 @@ async def test_a_place_is_not_lost_when_the_server_cannot_be_reached(opening: Op
     opening.is_broken = False
     assert not (await pool.take()).is_closed()
     await pool.close()
+
+
+async def test_a_value_that_the_driver_will_not_send_is_a_fault_of_ours_and_not_told(postgresql_url: str) -> None:
+    database = open_database(postgresql_url)
+    too_large = Statement(select(literal(987654321987654321, Integer)))
+    with pytest.raises(DatabaseFault) as fault:
+        async with database.read() as tx:
+            await tx.execute(too_large)
+    await database.close()
+    assert "987654321" not in str(fault.value)

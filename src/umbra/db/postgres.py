@@ -194,6 +194,8 @@ class Postgres(Database):
 
 
 def _translation(error: Exception) -> Exception:
+    if isinstance(error, ValueError):
+        return DatabaseFault(type(error).__name__)  # the driver would not send a value, and its text holds it
     if not isinstance(error, asyncpg.PostgresError):
         return Unavailable()  # among them: the connection broke while the driver was talking on it
     state = error.sqlstate or ""

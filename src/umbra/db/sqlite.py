@@ -9,7 +9,6 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,7 +74,6 @@ class Sqlite(Database):
         self.synchronous = "FULL"  # a spent code stays spent through a power cut
         self._idle: list[sqlite3.Connection] = []
         self._writing = asyncio.Lock()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="umbra-sqlite")
         _make_private(path)
 
     @property
@@ -126,11 +124,10 @@ class Sqlite(Database):
         """Close every connection."""
         while self._idle:
             self._idle.pop().close()
-        self._thread.shutdown()
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         """Do ``work`` beside the event loop, and stay until it has ended, even when nobody waits for us any more."""
-        working = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        working = asyncio.get_running_loop().run_in_executor(None, work)
         try:
             return await asyncio.shield(working)
         except asyncio.CancelledError:

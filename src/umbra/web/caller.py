@@ -19,6 +19,9 @@ from umbra.web.errors import OriginRefused
 _HOP = re.compile(r"\[(?P<v6>[^\]]*)\](:\d+)?|(?P<v4>[\d.]+):\d+")
 """A hop with brackets or a port, as some proxies write it."""
 
+LONGEST_HOP = 64
+"""The longest IPv6 address in brackets with a port has 53 characters; what is longer is not kept in mind."""
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -101,9 +104,13 @@ def _bearer_tokens(request: Request) -> list[str]:
     return [token.strip() for scheme, _, token in pairs if scheme.lower() == "bearer"]
 
 
-@lru_cache(maxsize=1024)
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """Return the address that a hop names: with a port or without, and IPv4 as itself where IPv6 wraps it."""
+    return _parsed(text) if len(text) <= LONGEST_HOP else None
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     dressed = _HOP.fullmatch(text)
     bare = (dressed["v6"] or dressed["v4"]) if dressed else text
     try:
