@@ -66,7 +66,7 @@ async def test_after_a_full_run_of_use_the_database_holds_nothing_usable(enrolle
 async def test_hashes_are_argon2id_each_with_its_own_salt(enrolled: Person, auth: Auth) -> None:
     async with auth.db.read() as tx:
         tables = migrate.metadata().tables
-        hashes = list((await tx.execute(select(tables["backup_codes"].c.code_hash))).scalars())
-        hashes += (await tx.execute(select(tables["users"].c.password_hash))).scalars()
+        hashes = [text for (text,) in await tx.execute(select(tables["backup_codes"].c.code_hash))]
+        hashes += [text for (text,) in await tx.execute(select(tables["users"].c.password_hash))]
     assert all(one.startswith("$argon2id$v=19$m=") for one in hashes)
     assert 11 == len({one.split("$")[4] for one in hashes})

@@ -1,13 +1,13 @@
 """What callers get back: typed for the reader and the OpenAPI document, and not validated again on the way out."""
 
-import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import (
     Any,
     NotRequired,  # Pydantic cannot read typing's before Python 3.12
 )
 
+from pydantic_core import to_json
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
@@ -29,10 +29,10 @@ class UserAnswer(TypedDict):
 
 class SessionAnswer(TypedDict):
     id: int
-    created_at: str
-    last_seen_at: str
-    expires_at: str
-    authenticated_at: str
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    authenticated_at: datetime
     amr: list[str]
     ip: str | None
     user_agent: str | None
@@ -79,14 +79,14 @@ class RevokedAnswer(TypedDict):
 class AuthenticatorAnswer(TypedDict):
     id: int
     name: str
-    created_at: str
-    last_used_at: str | None
+    created_at: datetime
+    last_used_at: datetime | None
 
 
 class BackupCodeCountAnswer(TypedDict):
     total: int
     remaining: int
-    created_at: str
+    created_at: datetime
 
 
 class StatusAnswer(TypedDict):
@@ -117,17 +117,9 @@ class BackupCodesAnswer(TypedDict):
     backup_codes: list[str]
 
 
-_encoded = json.JSONEncoder(ensure_ascii=False).encode
-
-
 def answer(body: Mapping[str, Any], status: int = 200) -> Response:
-    """Return ``body`` as JSON."""
-    return Response(_encoded(body), status, media_type="application/json")
-
-
-def moment(at: datetime) -> str:
-    """Return a time as RFC 3339 writes it in UTC."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
+    """Return ``body`` as JSON, with moments as RFC 3339 writes them in UTC."""
+    return Response(to_json(body), status, media_type="application/json")
 
 
 def user(one: User) -> UserAnswer:
@@ -139,10 +131,10 @@ def session(one: Session, *, current: bool = True) -> SessionAnswer:
     """Show a session to its owner."""
     return {
         "id": one.id,
-        "created_at": moment(one.created_at),
-        "last_seen_at": moment(one.last_seen_at),
-        "expires_at": moment(one.expires_at),
-        "authenticated_at": moment(one.authenticated_at),
+        "created_at": one.created_at,
+        "last_seen_at": one.last_seen_at,
+        "expires_at": one.expires_at,
+        "authenticated_at": one.authenticated_at,
         "amr": one.amr,
         "ip": one.ip,
         "user_agent": one.user_agent,
@@ -165,8 +157,8 @@ def authenticator(one: Authenticator) -> AuthenticatorAnswer:
     return {
         "id": one.id,
         "name": one.name,
-        "created_at": moment(one.created_at),
-        "last_used_at": moment(one.last_used_at) if one.last_used_at else None,
+        "created_at": one.created_at,
+        "last_used_at": one.last_used_at,
     }
 
 
@@ -201,4 +193,4 @@ def shown(secrets: tuple[Secret[str], ...]) -> list[str]:
 def _count(one: BackupCodeCount | None) -> BackupCodeCountAnswer | None:
     if one is None:
         return None
-    return {"total": one.total, "remaining": one.remaining, "created_at": moment(one.created_at)}
+    return {"total": one.total, "remaining": one.remaining, "created_at": one.created_at}

@@ -1,6 +1,6 @@
 """Who calls, as dependencies. They only read; nothing commits after a ``yield``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
@@ -34,8 +34,14 @@ class Caller:
     """A signed-in caller, and how a renewed token goes back to them."""
 
     me: Current
-    client: Client
     is_bearer: bool
+    request: Request = field(repr=False)
+    auth: Auth = field(repr=False)
+
+    @property
+    def client(self) -> Client:
+        """Where the request came from, which most of them do not ask."""
+        return caller.client_of(self.request, self.auth)
 
     def hand_over(self, response: Response, auth: Auth, token: Secret[str]) -> None:
         """Give the browser its new token; a bearer's goes into the body."""
@@ -47,7 +53,7 @@ class Caller:
         return {"token": token.reveal()} if self.is_bearer else {}
 
 
-async def the_caller(request: Request, auth: TheAuth, client: TheClient) -> Caller:
+async def the_caller(request: Request, auth: TheAuth) -> Caller:
     """Return who is signed in here.
 
     Raises:
@@ -58,7 +64,7 @@ async def the_caller(request: Request, auth: TheAuth, client: TheClient) -> Call
         caller.refuse_foreign_origin(request, auth)
     shown = caller.shown_token(request, auth)
     me = await sessions.current(auth, shown.token if shown else None)
-    return Caller(me, client, shown is not None and shown.is_bearer)
+    return Caller(me, shown is not None and shown.is_bearer, request, auth)
 
 
 TheCaller = Annotated[Caller, Depends(the_caller)]

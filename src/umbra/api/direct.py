@@ -47,14 +47,16 @@ def _handler(route: APIRoute) -> Handler:
     wanted = dict(_parameters(route.endpoint))
     dependencies = [*first, *(of for of in wanted.values() if callable(of))]
     steps = list(dict.fromkeys(step for one in dependencies for step in _in_order(one)))
-    needs = {step: dict(_parameters(step)) for step in steps}
+    places = {of: place for place, of in enumerate((Request, *steps))}
+    needs = [(step, [places[of] for _, of in _parameters(step)]) for step in steps]
     forms = {name: of for name, of in wanted.items() if isinstance(of, TypeAdapter)}
+    direct = [(name, places[of]) for name, of in wanted.items() if name not in forms]
 
     async def handle(request: Request) -> Response:
-        known: dict[Any, Any] = {Request: request}
-        for step in steps:
-            known[step] = await step(**{name: known[of] for name, of in needs[step].items()})
-        values = {name: known[of] for name, of in wanted.items() if name not in forms}
+        known: list[Any] = [request]
+        for step, given in needs:
+            known.append(await step(*[known[place] for place in given]))
+        values = {name: known[place] for name, place in direct}
         for name, form in forms.items():
             if await request.body():
                 try:

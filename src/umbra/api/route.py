@@ -36,6 +36,9 @@ class StrictRoute(APIRoute):
         return with_strict_json
 
 
+_NOT_CACHED = (b"cache-control", b"no-store")
+
+
 def strictly(handle: Handler) -> Handler:
     """Put the rules around a handler: size and media type first; refusals as problems; nothing cached."""
 
@@ -44,8 +47,8 @@ def strictly(handle: Handler) -> Handler:
             request._body = await body.read(request, "application/json")  # noqa: SLF001 - where Starlette keeps it
             answer = await handle(request)
         except Refused as refusal:
-            answer = problem(refusal)
-        answer.headers["Cache-Control"] = "no-store"
+            return problem(refusal)
+        answer.raw_headers.append(_NOT_CACHED)
         return answer
 
     return strict

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,22 +24,46 @@ class Base(DeclarativeBase):
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment, stored as UTC without a zone, as the seed's columns are; naive values are refused."""
+    """A moment, stored as UTC without a zone, as the seed's columns are; naive values are refused.
+
+    A session has five of them, so each database gets them by the shortest way.
+    """
 
     impl = DateTime
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Store the moment in UTC."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a zone is no moment")
-        return value.astimezone(UTC).replace(tzinfo=None)
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any]:
+        """Return what puts a moment into the database's form."""
+        return _sqlite_text if dialect.name == "sqlite" else _without_zone
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Say again that it is UTC."""
-        return None if value is None else value.replace(tzinfo=UTC)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:  # noqa: ARG002
+        """Return what makes the database's form a moment in UTC again."""
+        return _from_sqlite_text if dialect.name == "sqlite" else _with_zone
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_WITHOUT_ZONE = datetime(1970, 1, 1)  # noqa: DTZ001 - as the columns are
+
+
+def _without_zone(moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone is no moment")
+    return _EPOCH_WITHOUT_ZONE + (moment - _EPOCH)
+
+
+def _with_zone(stored: datetime | None) -> datetime | None:
+    return None if stored is None else _EPOCH + (stored - _EPOCH_WITHOUT_ZONE)
+
+
+def _sqlite_text(moment: datetime | None) -> str | None:
+    stored = _without_zone(moment)
+    return None if stored is None else stored.isoformat(" ", "microseconds")
+
+
+def _from_sqlite_text(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text + "+00:00")
 
 
 @compiles(CreateColumn, "sqlite")

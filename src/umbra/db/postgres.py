@@ -3,9 +3,10 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from types import TracebackType
 from typing import Any, TypeVar
 
 import asyncpg
@@ -118,6 +119,49 @@ class PostgresTransaction(Transaction):
         return rows
 
 
+class _Use(AbstractAsyncContextManager[PostgresTransaction]):
+    """A connection of the pool in one caller's hands, for one transaction or for statements that are one each."""
+
+    __slots__ = ("_connection", "_is_block", "_pool")
+
+    def __init__(self, pool: Pool, *, is_block: bool) -> None:
+        self._pool = pool
+        self._is_block = is_block
+
+    async def __aenter__(self) -> PostgresTransaction:
+        try:
+            self._connection = await self._pool.take()
+        except _ERRORS as error:
+            raise _translation(error) from None
+        if self._is_block:
+            await self._say("BEGIN")
+        return PostgresTransaction(self._connection)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            self._connection.terminate()  # who knows what it is in the middle of
+        elif self._is_block and not (error and self._connection.is_closed()):
+            await self._say("ROLLBACK" if error else "COMMIT")
+        self._pool.give(self._connection)
+        if isinstance(error, _ERRORS):
+            raise _translation(error) from None
+
+    async def _say(self, command: str) -> None:
+        """Give a command of no result; where it fails nobody uses the connection again."""
+        is_said = False
+        try:
+            await self._connection.execute(command)
+            is_said = True
+        except _ERRORS as error:
+            raise _translation(error) from None
+        finally:
+            if not is_said:
+                self._connection.terminate()
+                self._pool.give(self._connection)
+
+
 class Postgres(Database):
     """A PostgreSQL database."""
 
@@ -130,28 +174,15 @@ class Postgres(Database):
         """Say whether this is SQLite."""
         return False
 
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator[PostgresTransaction]:
+    def begin(self) -> "_Use":
         """Open a transaction that writes."""
-        async with self._alone() as tx, tx.connection.transaction():
-            yield tx
+        return _Use(self._pool, is_block=True)
 
-    @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[PostgresTransaction]:
+    def read(self) -> "_Use":
         """Have a connection to oneself; without a beginning, each statement is its own transaction."""
-        try:
-            connection = await self._pool.take()
-            try:
-                yield PostgresTransaction(connection)
-            except asyncio.CancelledError:
-                connection.terminate()  # who knows what it is in the middle of
-                raise
-            finally:
-                self._pool.give(connection)
-        except _ERRORS as error:
-            raise _translation(error) from None
+        return _Use(self._pool, is_block=False)
 
-    single = read = _alone
+    single = read
 
     async def clock(self) -> datetime:
         """Return what the database takes for now."""

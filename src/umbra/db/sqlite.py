@@ -8,10 +8,11 @@ the file locked, and the end of one, which SQLite answers when the disk has it.
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, create_engine, event, func, select
@@ -28,7 +29,6 @@ BUSY_MILLISECONDS = 10_000
 DIALECT = SQLiteDialect_pysqlite()
 
 T = TypeVar("T")
-InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 _NOW = Statement(select(func.current_timestamp()))
 
@@ -36,34 +36,135 @@ _NOW = Statement(select(func.current_timestamp()))
 class SqliteTransaction(Transaction):
     """Statements on one of ``sqlite3``'s connections."""
 
-    def __init__(self, connection: sqlite3.Connection, in_thread: InThread) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         super().__init__(DIALECT)
         self._connection = connection
-        self._in_thread = in_thread
-
-    async def begin(self) -> None:
-        """Take the lock to write, and wait for it if another process has it."""
-        await self._run("BEGIN IMMEDIATE", [])
-
-    async def commit(self) -> None:
-        """Wait until the disk has it."""
-        await self._in_thread(lambda: self._connection.execute("COMMIT"))
 
     async def _run(self, text: str, values: list[Any]) -> Sequence[Sequence[Any]]:
-        try:
-            return self._connection.execute(text, values).fetchall()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or self._connection.in_transaction:
-                raise
-            rows: Sequence[Sequence[Any]] = await self._in_thread(lambda: self._patiently(text, values))
-            return rows
+        return await _run(self._connection, text, values)
 
-    def _patiently(self, text: str, values: list[Any]) -> Sequence[Sequence[Any]]:
-        self._connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+
+class _Reading(AbstractAsyncContextManager[SqliteTransaction]):
+    """A connection in one reader's hands."""
+
+    __slots__ = ("_connection", "_idle")
+
+    def __init__(self, connection: sqlite3.Connection, idle: list[sqlite3.Connection]) -> None:
+        self._connection = connection
+        self._idle = idle
+
+    async def __aenter__(self) -> SqliteTransaction:
+        return SqliteTransaction(self._connection)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._idle.append(self._connection)
+        if isinstance(error, sqlite3.Error):
+            raise _translation(error) from None
+
+
+class _Shared:
+    """A transaction of several callers, each behind a savepoint; ``lost`` says why none of it will be kept."""
+
+    ending: asyncio.Task[None]
+    lost: sqlite3.Error | None = None
+
+
+class _Writer:
+    """The one connection that writes."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._turn = asyncio.Lock()
+        self._shared: _Shared | None = None
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[SqliteTransaction]:
+        """Let one caller write, and return when the disk has it."""
         try:
-            return self._connection.execute(text, values).fetchall()
+            async with self._turn:
+                shared = self._shared or await self._begun()
+                with self._savepoint(shared):
+                    yield SqliteTransaction(self._connection)
+            await asyncio.shield(shared.ending)
+            if shared.lost is not None:
+                raise shared.lost
+        except sqlite3.Error as error:
+            raise _translation(error) from None
+
+    async def close(self) -> None:
+        """Close the connection, once the disk has what was written."""
+        if self._shared is not None:
+            await self._shared.ending
+        self._connection.close()
+
+    async def _begun(self) -> _Shared:
+        """Take the lock to write, and wait for it if another process has it."""
+        await _run(self._connection, "BEGIN IMMEDIATE", [])
+        self._shared = shared = _Shared()
+        shared.ending = asyncio.create_task(self._end(shared))
+        return shared
+
+    @contextmanager
+    def _savepoint(self, shared: _Shared) -> Iterator[None]:
+        is_done = False
+        self._connection.execute("SAVEPOINT one")
+        try:
+            yield
+            is_done = True
+        except sqlite3.Error as error:
+            if not self._connection.in_transaction:  # SQLite has undone all of it, for want of disk or memory
+                shared.lost = error
+                self._shared = None
+            raise
         finally:
-            self._connection.execute("PRAGMA busy_timeout = 0")
+            if self._connection.in_transaction:
+                if not is_done:
+                    self._connection.execute("ROLLBACK TO one")
+                self._connection.execute("RELEASE one")
+
+    async def _end(self, shared: _Shared) -> None:
+        """Commit, when all those have written who stood in line before us."""
+        async with self._turn:
+            if shared.lost is not None:
+                return
+            self._shared = None
+            try:
+                await asyncio.get_running_loop().run_in_executor(None, self._connection.execute, "COMMIT")
+            except sqlite3.Error as error:
+                shared.lost = error
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+
+async def _run(connection: sqlite3.Connection, text: str, values: list[Any]) -> list[Any]:
+    try:
+        return connection.execute(text, values).fetchall()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or connection.in_transaction:
+            raise
+        return await _patiently(connection, text, values)
+
+
+async def _patiently(connection: sqlite3.Connection, text: str, values: list[Any]) -> list[Any]:
+    """Wait for another process's lock beside the event loop, to the end, even when nobody waits for us any more."""
+
+    def run() -> list[Any]:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+        try:
+            return connection.execute(text, values).fetchall()
+        finally:
+            connection.execute("PRAGMA busy_timeout = 0")
+
+    working = asyncio.get_running_loop().run_in_executor(None, run)
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait([working])
+        if connection.in_transaction:  # it was a beginning, and nobody will end it
+            connection.execute("ROLLBACK")
+        raise
 
 
 class Sqlite(Database):
@@ -73,7 +174,7 @@ class Sqlite(Database):
         self._path = path
         self.synchronous = "FULL"  # a spent code stays spent through a power cut
         self._idle: list[sqlite3.Connection] = []
-        self._writing = asyncio.Lock()
+        self._writer: _Writer | None = None
         _make_private(path)
 
     @property
@@ -81,35 +182,18 @@ class Sqlite(Database):
         """Say whether this is SQLite."""
         return True
 
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator[Transaction]:
+    def begin(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a transaction that writes; the lock is taken at once, since who turns writer later may be refused."""
-        async with self._writing:
-            connection = self._taken()
-            tx = SqliteTransaction(connection, self._in_thread)
-            try:
-                await tx.begin()
-                yield tx
-                await tx.commit()
-            except sqlite3.Error as error:
-                raise _translation(error) from None
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                self._idle.append(connection)
+        if self._writer is None:
+            with _translated():
+                self._writer = _Writer(self._connect())
+        return self._writer.write()
 
     single = begin
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[Transaction]:
+    def read(self) -> AbstractAsyncContextManager[Transaction]:
         """Read, and wait for no writer."""
-        connection = self._taken()
-        try:
-            yield SqliteTransaction(connection, self._in_thread)
-        except sqlite3.Error as error:
-            raise _translation(error) from None
-        finally:
-            self._idle.append(connection)
+        return _Reading(self._taken(), self._idle)
 
     async def clock(self) -> datetime:
         """Return what the database takes for now."""
@@ -122,17 +206,11 @@ class Sqlite(Database):
 
     async def close(self) -> None:
         """Close every connection."""
+        if self._writer is not None:
+            await self._writer.close()
+            self._writer = None
         while self._idle:
             self._idle.pop().close()
-
-    async def _in_thread(self, work: Callable[[], Any]) -> Any:
-        """Do ``work`` beside the event loop, and stay until it has ended, even when nobody waits for us any more."""
-        working = asyncio.get_running_loop().run_in_executor(None, work)
-        try:
-            return await asyncio.shield(working)
-        except asyncio.CancelledError:
-            await asyncio.wait([working])
-            raise
 
     def _taken(self) -> sqlite3.Connection:
         if self._idle:

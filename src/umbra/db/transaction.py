@@ -5,15 +5,16 @@ which would say so anew at every call, stay out of the way (docs/decisions/0017-
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, TypeVarTuple, overload
+from collections import namedtuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Generic, TypeVar, TypeVarTuple, cast, overload
 
-from sqlalchemy import Dialect, Executable
-from sqlalchemy.engine import IteratorResult, Result
-from sqlalchemy.engine.result import SimpleResultMetaData
+from sqlalchemy import Dialect, Executable, Row
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.selectable import ReturnsRows, TypedReturnsRows
 
+T = TypeVar("T")
 Columns = TypeVarTuple("Columns")
 Processor = Callable[[Any], Any]
 
@@ -23,6 +24,46 @@ class DatabaseFault(Exception):
 
     It carries the error's class and SQLSTATE only: the database's own text holds parameters.
     """
+
+
+class Rows(Generic[*Columns]):
+    """What a statement returned: named tuples, which to a type checker are SQLAlchemy's rows."""
+
+    __slots__ = ("_rows",)
+
+    def __init__(self, rows: Sequence[Any]) -> None:
+        self._rows: Sequence[Row[*Columns]] = rows
+
+    def __iter__(self) -> Iterator[Row[*Columns]]:
+        """Go through the rows."""
+        return iter(self._rows)
+
+    def all(self) -> list[Row[*Columns]]:
+        """Return every row."""
+        return list(self._rows)
+
+    def first(self) -> Row[*Columns] | None:
+        """Return the first row, or ``None`` when there is none."""
+        return self._rows[0] if self._rows else None
+
+    def one(self) -> Row[*Columns]:
+        """Return the only row."""
+        (row,) = self._rows
+        return row
+
+    def one_or_none(self) -> Row[*Columns] | None:
+        """Return the only row, or ``None`` when there is none."""
+        return self.one() if self._rows else None
+
+    def scalar_one(self: "Rows[T, *tuple[Any, ...]]") -> T:
+        """Return the first column of the only row."""
+        (row,) = self._rows
+        value: T = row[0]
+        return value
+
+    def scalar_one_or_none(self: "Rows[T, *tuple[Any, ...]]") -> T | None:
+        """Return the first column of the only row, or ``None`` when there is no row."""
+        return self.scalar_one() if self._rows else None
 
 
 class Statement(Generic[*Columns]):
@@ -60,7 +101,9 @@ class Compiled:
                 value = own[name]
                 self._values[place] = into(value) if into else value
         columns = list(executable.exported_columns) if isinstance(executable, ReturnsRows) else []
-        self._names = SimpleResultMetaData([column.key or "" for column in columns])
+        self._row: Callable[[Sequence[Any]], tuple[Any, ...]] = (
+            _row_of(tuple(column.key or "" for column in columns)) if columns else tuple
+        )
         self._out = [
             (place, out)
             for place, column in enumerate(columns)
@@ -75,17 +118,23 @@ class Compiled:
             values[place] = into(value) if into else value
         return values
 
-    def result(self, rows: Sequence[Sequence[Any]]) -> Result[*tuple[Any, ...]]:
-        """Return what the driver gave as SQLAlchemy's rows."""
-        if self._out:
-            rows = [self._converted(row) for row in rows]
-        return IteratorResult(self._names, iter(rows))
+    def rows(self, given: Sequence[Sequence[Any]]) -> Rows[*tuple[Any, ...]]:
+        """Return what the driver gave, with names, and values in Python's form."""
+        return Rows([self._row(self._converted(row)) for row in given])
 
-    def _converted(self, row: Sequence[Any]) -> list[Any]:
+    def _converted(self, row: Sequence[Any]) -> Sequence[Any]:
+        if not self._out:
+            return row
         converted = list(row)
         for place, out in self._out:
             converted[place] = out(converted[place])
         return converted
+
+
+@lru_cache
+def _row_of(names: tuple[str, ...]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    row = namedtuple("Row", names, rename=True)  # type: ignore[misc]  # noqa: PYI024 - its names come from a statement
+    return cast("Callable[[Sequence[Any]], tuple[Any, ...]]", row._make)
 
 
 class Transaction(ABC):
@@ -95,15 +144,15 @@ class Transaction(ABC):
         self._dialect = dialect
 
     @overload
-    async def execute(self, statement: Statement[*Columns], /, **values: Any) -> Result[*Columns]: ...
+    async def execute(self, statement: Statement[*Columns], /, **values: Any) -> Rows[*Columns]: ...
     @overload
-    async def execute(self, statement: TypedReturnsRows[*Columns], /, **values: Any) -> Result[*Columns]: ...
+    async def execute(self, statement: TypedReturnsRows[*Columns], /, **values: Any) -> Rows[*Columns]: ...
     @overload
-    async def execute(self, statement: Executable, /, **values: Any) -> Result[*tuple[Any, ...]]: ...
+    async def execute(self, statement: Executable, /, **values: Any) -> Rows[*tuple[Any, ...]]: ...
 
     async def execute(
         self, statement: Statement[*tuple[Any, ...]] | Executable, /, **values: Any
-    ) -> Result[*tuple[Any, ...]]:
+    ) -> Rows[*tuple[Any, ...]]:
         """Run a statement.
 
         Raises:
@@ -115,7 +164,7 @@ class Transaction(ABC):
             if isinstance(statement, Statement)
             else Compiled(statement, self._dialect, render_postcompile=True)
         )
-        return compiled.result(await self._run(compiled.text, compiled.values(values)))
+        return compiled.rows(await self._run(compiled.text, compiled.values(values)))
 
     @abstractmethod
     async def _run(self, text: str, values: list[Any]) -> Sequence[Sequence[Any]]:

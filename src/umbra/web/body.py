@@ -3,8 +3,11 @@
 from starlette.requests import Request
 
 from umbra.web.errors import TooLarge, UnsupportedMediaType
+from umbra.web.headers import lines
 
 LARGEST_BODY_BYTES = 64 * 1024
+
+_ANNOUNCES_BODY = (b"content-length", b"transfer-encoding")
 
 DISCARDED_BODY_BYTES = 16 * 1024 * 1024
 """How much of a body that is too large is read and thrown away, so that its sender gets to hear the answer."""
@@ -17,7 +20,7 @@ async def read(request: Request, media_type: str) -> bytes:
         TooLarge: It is over 64 KiB.
         UnsupportedMediaType: There is one, and it is not of ``media_type``.
     """
-    if request.method == "GET" and not any(name in request.headers for name in ("content-length", "transfer-encoding")):
+    if request.method == "GET" and not any(name in _ANNOUNCES_BODY for name, _ in request.scope["headers"]):
         return b""
     chunks: list[bytes] = []
     size = 0
@@ -29,7 +32,7 @@ async def read(request: Request, media_type: str) -> bytes:
             chunks.append(chunk)
     if size > LARGEST_BODY_BYTES:
         raise TooLarge
-    sent = [line.partition(";")[0].strip().lower() for line in request.headers.getlist("content-type")]
+    sent = [line.partition(";")[0].strip().lower() for line in lines(request, b"content-type")]
     if size and sent != [media_type]:
         raise UnsupportedMediaType
     return b"".join(chunks)

@@ -15,6 +15,7 @@ from umbra.sessions.errors import NotAuthenticated
 from umbra.settings import Network
 from umbra.web.cookies import session_cookie_name
 from umbra.web.errors import OriginRefused
+from umbra.web.headers import lines
 
 _HOP = re.compile(r"\[(?P<v6>[^\]]*)\](:\d+)?|(?P<v4>[\d.]+):\d+")
 """A hop with brackets or a port, as some proxies write it."""
@@ -43,9 +44,9 @@ def the_auth(request: Request) -> Auth:
 def client_of(request: Request, auth: Auth) -> Client:
     """Return where the request came from, seen through the proxies that the operator trusts."""
     peer = request.client.host if request.client else None
-    forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+    forwarded = ",".join(lines(request, b"x-forwarded-for"))
     address = client_address(peer, forwarded, auth.settings.trusted_proxies)
-    return Client(address, typed.header(request.headers.get("user-agent")))
+    return Client(address, typed.header(next(iter(lines(request, b"user-agent")), None)))
 
 
 def client_address(peer: str | None, forwarded_for: str, trusted: Sequence[Network]) -> str | None:
@@ -66,10 +67,10 @@ def refuse_foreign_origin(request: Request, auth: Auth) -> None:
     Raises:
         OriginRefused: ``Origin`` is not ours (``null`` is not), or ``Sec-Fetch-Site`` says cross-site or same-site.
     """
-    origins = request.headers.getlist("origin")
+    origins = lines(request, b"origin")
     if any(origin != auth.settings.public_url for origin in origins):
         raise OriginRefused
-    if any(site not in {"same-origin", "none"} for site in request.headers.getlist("sec-fetch-site")):
+    if any(site not in {"same-origin", "none"} for site in lines(request, b"sec-fetch-site")):
         raise OriginRefused
 
 
@@ -95,12 +96,12 @@ def authenticates_by_cookie(request: Request, auth: Auth) -> bool:
 def session_cookies(request: Request, auth: Auth) -> list[str]:
     """Return the values of every session cookie in the request, without adopting any."""
     name = session_cookie_name(auth.settings)
-    pairs = (pair.strip().partition("=") for line in request.headers.getlist("cookie") for pair in line.split(";"))
+    pairs = (pair.strip().partition("=") for line in lines(request, b"cookie") for pair in line.split(";"))
     return [value for key, equals, value in pairs if key == name and equals]
 
 
 def _bearer_tokens(request: Request) -> list[str]:
-    pairs = (line.partition(" ") for line in request.headers.getlist("authorization"))
+    pairs = (line.partition(" ") for line in lines(request, b"authorization"))
     return [token.strip() for scheme, _, token in pairs if scheme.lower() == "bearer"]
 
 

@@ -46,9 +46,8 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                present = {name.lower() for name, _ in message["headers"]}
-                missing = [pair for pair in self._headers if pair[0] not in present]
-                message = {**message, "headers": [*message["headers"], *missing]}
+                present = [name for name, _ in message["headers"]]
+                message["headers"] = [*message["headers"], *(pair for pair in self._headers if pair[0] not in present)]
             await send(message)
 
         await self._app(scope, receive, with_headers)
