@@ -13,14 +13,14 @@ from typing import Any
 import asyncpg
 
 from umbra.attempts import store as attempts
-from umbra.audit import store as audit
 from umbra.challenge import store as challenges
 from umbra.core.entropy import SystemEntropy
 from umbra.crypto import tokens
 from umbra.crypto.keyring import Keyring
 from umbra.db import postgres, sqlite
-from umbra.db.transaction import Statement
+from umbra.db.transaction import Chain, Compiled
 from umbra.sessions import store as sessions
+from umbra.signin import store as signin
 from umbra.totp import algorithm
 from umbra.totp import store as totp
 
@@ -30,14 +30,15 @@ DIALECT = sqlite.DIALECT if IS_SQLITE else postgres.DIALECT
 KEYS = Keyring.of(os.environ["UMBRA_ENCRYPTION_KEYS"])
 ENTROPY = SystemEntropy()
 
+SESSION_COLUMNS = 8
+
 Given = dict[str, Any]
 
 
 class Raw:
     """A statement's text, and its values in the driver's order."""
 
-    def __init__(self, statement: Statement[*tuple[Any, ...]]) -> None:
-        compiled = statement.compiled(DIALECT)
+    def __init__(self, compiled: Compiled) -> None:
         self.text = compiled.text
         self._fixed = compiled._values
         self._wanted = [(place, name) for place, name, _ in compiled._wanted]
@@ -49,19 +50,20 @@ class Raw:
         return values
 
 
-SESSION = Raw(sessions._FIND)
-CHALLENGE = Raw(challenges._FIND)
-ENROLLED = Raw(totp._ENROLLED)
-CHARGES = (Raw(challenges._CHARGE), Raw(attempts._CHARGE))
-SPENDS = (
-    Raw(challenges._SPEND),
-    Raw(totp._MOVE),
-    Raw(totp._RECORD),
-    Raw(attempts._FORGIVE),
-    Raw(sessions._CREATE),
-    SESSION,
-)
-KEEP = Raw(audit._KEEP)
+def raws(*chains: Chain) -> tuple[Raw, ...]:
+    """Return the statements of chains, as one database gets them."""
+    if IS_SQLITE:
+        return tuple(Raw(compiled) for chain in chains for compiled, _ in chain.one_by_one(DIALECT))
+    return tuple(Raw(chain.at_once(DIALECT)) for chain in chains)
+
+
+SESSION = Raw(sessions._FIND.compiled(DIALECT))
+CHALLENGE = Raw(challenges._FIND.compiled(DIALECT))
+ENROLLED = Raw(totp._ENROLLED.compiled(DIALECT))
+CHARGES = raws(signin._CHARGE_BOTH)
+"""A transaction of its own; on PostgreSQL one statement, without BEGIN and COMMIT."""
+SPENDS = raws(signin._SPEND_CHALLENGE_AND_MOVE, signin.RECORD_AND_CREATE)
+"""One transaction."""
 
 
 class OnPostgres:
@@ -79,14 +81,13 @@ class OnPostgres:
             rows: list[Any] = await connection.fetch(raw.text, *raw(given))
             return rows
 
-    single = read
-
     async def write(self, raws: tuple[Raw, ...], given: Given) -> list[Any]:
+        if len(raws) == 1:
+            return await self.read(raws[0], given)
         rows: list[Any] = []
         async with self.pool.acquire() as connection, connection.transaction():
             for raw in raws:
                 rows = await connection.fetch(raw.text, *raw(given))
-                assert rows
         return rows
 
 
@@ -102,9 +103,6 @@ class OnSqlite:
     async def read(self, raw: Raw, given: Given) -> list[Any]:
         rows: list[Any] = self.reader.execute(raw.text, raw(given)).fetchall()
         return rows
-
-    async def single(self, raw: Raw, given: Given) -> list[Any]:
-        return await self.write((raw,), given)
 
     async def write(self, raws: tuple[Raw, ...], given: Given) -> list[Any]:
         return await self._in_thread(lambda: self._write(raws, given))
@@ -149,10 +147,10 @@ async def verify(body: bytes) -> dict[str, Any]:
     sent = json.loads(body)
     now = datetime.now(UTC).replace(tzinfo=None)
     given: Given = {"token_hash": tokens.CHALLENGE.hash_of(sent["mfa_token"]), "now": at(now)}
-    ((given["challenge_id"], user_id),) = await DB.read(CHALLENGE, given)
+    ((given["challenge_id"], user_id, username, email, is_operator),) = await DB.read(CHALLENGE, given)
     given["user_id"] = user_id
     ((given["authenticator_id"], _, sealed),) = await DB.read(ENROLLED, given)
-    given |= {"budget": f"totp:{user_id}", "name": f"totp:{user_id}", "most_failures": 100}
+    given |= {"budget": f"totp:{user_id}", "most_failures": 100}
     given |= {f"wait_{count}": at(now) for count in attempts._WAITS} | {"longest_wait": at(now)}
     await DB.write(CHARGES, given)
     plaintext, _ = KEYS.open(sealed)
@@ -171,12 +169,14 @@ async def verify(body: bytes) -> dict[str, Any]:
         "second_factor_at": at(now),
         "ip": "127.0.0.1",
         "user_agent": None,
-        "idle_since": at(now - timedelta(hours=1)),
+        "at": at(now),
+        "event": "sign_in_code",
+        "reason": None,
+        "detail": '{"method": "totp"}',
     }
     (row,) = await DB.write(SPENDS, given)
-    given |= {"at": at(now), "event": "sign_in_code", "reason": None, "detail": '{"method": "totp"}'}
-    await DB.single(KEEP, given)
-    return answer(row) | {"status": "signed_in", "token": token.reveal()}
+    owner = (user_id, username, email, is_operator)
+    return answer((*row[-SESSION_COLUMNS:], *owner)) | {"status": "signed_in", "token": token.reveal()}
 
 
 def answer(row: Any) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def test_sql_is_written_in_stores_tables_and_the_database_package_only() -> None
     typed_only = {"passwords/flows.py", "signin/flows.py", "signin/guesses.py", "signin/secondfactor.py",
                   "totp/flows.py", "upkeep.py"}  # fmt: skip  # they name Transaction, and run nothing on it
     assert outside <= typed_only
-    assert set() == places({"execute", "exec_driver_sql", "scalar", "scalars"}, by_end=True) & outside
+    assert set() == places({"execute", "follow", "exec_driver_sql", "scalar", "scalars"}, by_end=True) & outside
 
 
 def test_faces_know_no_database_and_use_cases_know_no_http() -> None:
@@ -99,21 +99,30 @@ def test_faces_know_no_database_and_use_cases_know_no_http() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "home"),
+    ("name", "homes"),
     [
-        ("spend_step", "signin/guesses.py"),
-        ("sessions.create", "signin/flows.py"),
-        ("backup_codes.spend", "signin/guesses.py"),
-        ("challenges.spend", "signin/flows.py"),
-        ("attempts.charge", None),
+        ("store.spend_step", {"signin/guesses.py"}),
+        ("store.spend_challenge", {"signin/guesses.py"}),
+        ("backup_codes.spend", {"signin/guesses.py"}),
+        ("store.charge", {"signin/guesses.py"}),
+        ("attempts.charge", {"signin/guesses.py", "signin/store.py", "passwords/flows.py"}),
+        ("sessions.create", {"signin/guesses.py", "signin/flows.py"}),
     ],
 )
-def test_what_happens_once_is_done_by_one_function_called_from_one_place(name: str, home: str | None) -> None:
-    callers = places({name}) if "." in name else places({name}, by_end=True)
-    if home is None:
-        assert {"signin/guesses.py", "passwords/flows.py"} == callers
-    else:
-        assert {home} == callers
+def test_what_happens_once_is_done_by_one_function_called_from_one_place(name: str, homes: set[str]) -> None:
+    assert homes == places({name})
+
+
+def test_the_links_of_what_happens_once_are_chained_in_one_place() -> None:
+    links = {"totp.moved", "totp.recorded", "challenges.held_open", "challenges.charged", "challenges.spent",
+             "attempts.charged", "attempts.forgiven", "sessions.created", "sessions.renewed"}  # fmt: skip
+    named = {
+        (str(path.relative_to(SOURCE)), name)
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and (name := ast.unparse(node)) in links
+    }
+    assert {("signin/store.py", link) for link in links} == named
 
 
 def every(kind: type[Refused]) -> Iterator[type[Refused]]:

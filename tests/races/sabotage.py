@@ -49,15 +49,19 @@ class Guard:
 
 ORDER_OF_STEPS = Cut(
     "totp/store.py",
-    '        or_(AuthenticatorRow.last_step.is_(None), AuthenticatorRow.last_step < bindparam("step")),\n',
+    '            or_(AuthenticatorRow.last_step.is_(None), AuthenticatorRow.last_step < bindparam("step")),\n',
 )
 LEDGER = (
-    Cut("totp/store.py", ".where(~_DIGITS_ARE_DEAD)"),
-    Cut("totp/store.py", '    if recorded.first() is None:\n        raise CodeRefused("replayed")\n'),
+    Cut("totp/store.py", "and_(given, ~_DIGITS_ARE_DEAD)", "given"),
+    Cut(
+        "totp/store.py",
+        ".on_conflict_do_nothing()",
+        '.on_conflict_do_update(index_elements=["user_id", "code", "window"], set_={"purpose": "again"})',
+    ),
 )
 HOLD = "            await users.hold(tx, me.user.id)\n"
 FACTORS = "signin/secondfactor.py"
-RENEWED_ONCE = Cut("sessions/store.py", "            SessionRow.token_hash == current.token_hash,\n")
+RENEWED_ONCE = Cut("sessions/store.py", '            SessionRow.token_hash == bindparam("old_token_hash"),\n')
 
 GUARDS = (
     Guard(
@@ -83,17 +87,32 @@ GUARDS = (
     ),
     Guard(
         "a challenge that is gone opens nothing",
-        (Cut("challenge/store.py", "    if spent.first() is None:\n        raise ChallengeRefused\n"),),
+        (
+            Cut("signin/store.py", "    if not held:\n        raise ChallengeRefused\n\n\nasync def", "\n\nasync def"),
+            Cut(
+                "signin/store.py",
+                "    if challenge is None:\n        moved,",
+                "    if challenge is not None:\n"
+                "        await tx.follow(_SPEND_CHALLENGE, challenge_id=challenge.id, now=now)\n"
+                "        challenge = None\n"
+                "    if challenge is None:\n        moved,",
+            ),
+        ),
         ("test_one_challenge_makes_one_session_though_two_proofs_are_right",),
     ),
     Guard(
         "a challenge bears five guesses",
-        (Cut("challenge/store.py", "        ChallengeRow.guesses < MOST_GUESSES,\n"),),
+        (Cut("challenge/store.py", "            ChallengeRow.guesses < MOST_GUESSES,\n"),),
+        ("test_fifty_wrong_proofs_of_both_kinds_on_one_challenge_are_five_guesses",),
+    ),
+    Guard(
+        "a challenge is held while a guess is charged to it",
+        (Cut("challenge/store.py", "        .with_for_update()\n"),),
         ("test_fifty_wrong_proofs_of_both_kinds_on_one_challenge_are_five_guesses",),
     ),
     Guard(
         "a budget that has to wait is not charged",
-        (Cut("attempts/store.py", "        where=_MAY_TRY,\n"),),
+        (Cut("attempts/store.py", "            where=_MAY_TRY,\n"),),
         (
             "test_of_fifty_wrong_codes_at_once_five_are_looked_at",
             "test_of_fifty_wrong_backup_codes_at_once_five_are_looked_at",
@@ -103,18 +122,16 @@ GUARDS = (
     Guard(
         "a budget is compared in the statement that charges it, not before",
         (
-            Cut("attempts/store.py", "        where=_MAY_TRY,\n"),
+            Cut("attempts/store.py", "            where=_MAY_TRY,\n"),
             Cut(
                 "attempts/store.py",
-                "    charged = await tx.execute(\n        _CHARGE,",
-                "    known = await tx.execute(select(AttemptsRow.budget).where(AttemptsRow.budget == budget.name))\n"
-                "    try_now = Statement(\n"
-                "        select(AttemptsRow.budget).where(AttemptsRow.budget == budget.name, _MAY_TRY)\n"
-                "    )\n"
-                "    free = await tx.execute(try_now, now=now, most_failures=budget.most_failures)\n"
-                "    if known.first() is not None and free.first() is None:\n"
-                "        raise AttemptsSpent(await _wait(tx, budget, now))\n"
-                "    charged = await tx.execute(\n        _CHARGE,",
+                "    _, row = await tx.follow(_CHARGE,",
+                "    await refuse_waiting(tx, budget, now)\n    _, row = await tx.follow(_CHARGE,",
+            ),
+            Cut(
+                "signin/store.py",
+                "    _, row = await tx.follow(_CHARGE_BOTH,",
+                "    await attempts.refuse_waiting(tx, budget, now)\n    _, row = await tx.follow(_CHARGE_BOTH,",
             ),
         ),
         (
@@ -139,14 +156,14 @@ GUARDS = (
         (
             Cut(
                 "signin/guesses.py",
-                "        failures = await _charge(tx, guess, budget, now)\n",
+                "        failures = await store.charge(tx, budget, guess.challenge, now)\n",
                 "        failures = 0\n",
             ),
             Cut(
                 "signin/guesses.py",
                 ", opened, code, now)\n    return Proven(",
                 ", opened, code, now)\n    async with auth.db.begin() as tx:\n"
-                "        await _charge(tx, guess, budget, now)\n    return Proven(",
+                "        await store.charge(tx, budget, guess.challenge, now)\n    return Proven(",
             ),
         ),
         ("test_of_fifty_wrong_codes_at_once_five_are_looked_at",),
@@ -154,12 +171,13 @@ GUARDS = (
     Guard(
         "a backup code is charged before it is looked at",
         (
-            Cut("signin/guesses.py", "        await _charge(tx, guess, budget, auth.clock.now())\n"),
+            Cut("signin/guesses.py", "        await store.charge(tx, budget, guess.challenge, auth.clock.now())\n"),
             Cut(
                 "signin/guesses.py",
                 "    found = await backup_flows.match(slot, stored, proof)\n",
                 "    found = await backup_flows.match(slot, stored, proof)\n"
-                "    async with auth.db.begin() as tx:\n        await _charge(tx, guess, budget, auth.clock.now())\n",
+                "    async with auth.db.begin() as tx:\n"
+                "        await store.charge(tx, budget, guess.challenge, auth.clock.now())\n",
             ),
         ),
         ("test_of_fifty_wrong_backup_codes_at_once_five_are_looked_at",),
@@ -188,7 +206,7 @@ GUARDS = (
     Guard(
         "regenerate holds the account, its codes, and the count of guesses that it clears, together",
         (
-            Cut("signin/guesses.py", "    await attempts.forgive(tx, proven.budget, now)\n"),
+            Cut("signin/store.py", "_MOVE = Chain(totp.moved, attempts.forgiven)", "_MOVE = Chain(totp.moved)"),
             Cut(
                 FACTORS,
                 HOLD + "            await backup_codes.hold_all(tx, me.user.id)\n"

@@ -267,8 +267,7 @@ class Service:
 
     async def _session(self, owner: Owner, token: Secret[str], age: timedelta) -> SessionId:
         async with self.auth.db.begin() as tx:
-            session = await session_store.create(
-                tx,
+            values = session_store.creating(
                 owner.user.id,
                 tokens.SESSION.hash_of_new(token),
                 client=NOBODY,
@@ -276,6 +275,7 @@ class Service:
                 limits=session_flows.limits(self.auth),
                 second_factor=bool(owner.secrets),
             )
+            session = await session_store.create(tx, values)
         return session.id
 
     async def _enrol(self, then: Auth, clock: FixedClock, owner: Owner, apps: int) -> None:

@@ -7,15 +7,17 @@ challenge stops nobody who can ask for another one (contract 1.5, 5; NIST SP 800
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, delete, or_, select, update
+from sqlalchemy.sql.dml import UpdateBase
 
 from umbra.attempts.errors import AttemptsSpent
 from umbra.attempts.tables import AttemptsRow
 from umbra.core.ids import UserId
 from umbra.db.base import UtcDateTime
-from umbra.db.statements import delete_some, insert
-from umbra.db.transaction import Statement, Transaction
+from umbra.db.statements import delete_some, insert_given
+from umbra.db.transaction import Chain, Transaction
 
 FREE_FAILURES = 5
 """After so many in a row the waiting begins."""
@@ -53,31 +55,40 @@ _MAY_TRY = and_(
     or_(AttemptsRow.failures < FREE_FAILURES, AttemptsRow.next_at <= bindparam("now")),
 )
 
-_CHARGE = Statement(
-    insert(AttemptsRow)
-    .values(budget=bindparam("budget"), failures=1, next_at=bindparam("now"), charged_at=bindparam("now"))
-    .on_conflict_do_update(
-        index_elements=[AttemptsRow.budget],
-        set_={
-            "failures": _count,
-            "next_at": case(
-                (_count < FREE_FAILURES, bindparam("now", type_=UtcDateTime)),
-                *((_count == failures, bindparam(f"wait_{failures}", type_=UtcDateTime)) for failures in _WAITS),
-                else_=bindparam("longest_wait", type_=UtcDateTime),
-            ),
-            "charged_at": bindparam("now"),
-        },
-        where=_MAY_TRY,
-    )
-    .returning(AttemptsRow.failures)
-)
 
-_FORGIVE = Statement(
-    update(AttemptsRow)
-    .where(AttemptsRow.budget == bindparam("name"))
-    .values(failures=0, next_at=bindparam("now"))
-    .returning(AttemptsRow.budget)
-)
+def charged(given: ColumnElement[bool]) -> UpdateBase:
+    """Count a guess against a budget that need not wait, in the statement that compares."""
+    return (
+        insert_given(AttemptsRow, given, budget="budget", failures=1, next_at="now", charged_at="now")
+        .on_conflict_do_update(
+            index_elements=[AttemptsRow.budget],
+            set_={
+                "failures": _count,
+                "next_at": case(
+                    (_count < FREE_FAILURES, bindparam("now", type_=UtcDateTime)),
+                    *((_count == failures, bindparam(f"wait_{failures}", type_=UtcDateTime)) for failures in _WAITS),
+                    else_=bindparam("longest_wait", type_=UtcDateTime),
+                ),
+                "charged_at": bindparam("now"),
+            },
+            where=_MAY_TRY,
+        )
+        .returning(AttemptsRow.failures)
+    )
+
+
+def forgiven(given: ColumnElement[bool]) -> UpdateBase:
+    """Clear a count; its row stays, since another charge may be waiting for it."""
+    return (
+        update(AttemptsRow)
+        .where(AttemptsRow.budget == bindparam("budget"), given)
+        .values(failures=0, next_at=bindparam("now"))
+        .returning(AttemptsRow.budget)
+    )
+
+
+_CHARGE = Chain(charged)
+_FORGIVE = Chain(forgiven)
 
 
 def totp_budget(user_id: UserId) -> Budget:
@@ -113,23 +124,44 @@ async def charge(tx: Transaction, budget: Budget, now: datetime) -> int:
     Raises:
         AttemptsSpent: The budget has to wait; nothing was counted.
     """
-    charged = await tx.execute(
-        _CHARGE,
-        budget=budget.name,
-        now=now,
-        most_failures=budget.most_failures,
-        longest_wait=now + LONGEST_WAIT,
-        **{f"wait_{failures}": now + wait for failures, wait in _WAITS.items()},
-    )
-    failures: int | None = charged.scalar_one_or_none()
-    if failures is None:
-        raise AttemptsSpent(await _wait(tx, budget, now))
+    _, row = await tx.follow(_CHARGE, **charging(budget, now))
+    if row is None:
+        await refuse_waiting(tx, budget, now)
+        raise AttemptsSpent(timedelta())  # it has come to its end since
+    failures: int = row.failures
     return failures
 
 
+def charging(budget: Budget, now: datetime) -> dict[str, Any]:
+    """Return the values for ``charged``."""
+    return {
+        "budget": budget.name,
+        "now": now,
+        "most_failures": budget.most_failures,
+        "longest_wait": now + LONGEST_WAIT,
+        **{f"wait_{failures}": now + wait for failures, wait in _WAITS.items()},
+    }
+
+
 async def forgive(tx: Transaction, budget: Budget, now: datetime) -> None:
-    """Clear the count after success of the same kind. The row stays: another charge may be waiting for it."""
-    await tx.execute(_FORGIVE, name=budget.name, now=now)
+    """Clear the count after success of the same kind."""
+    await tx.follow(_FORGIVE, budget=budget.name, now=now)
+
+
+async def refuse_waiting(tx: Transaction, budget: Budget, now: datetime) -> None:
+    """Say how long a budget has to wait, if it has to.
+
+    Raises:
+        AttemptsSpent: It has to.
+    """
+    found = await tx.execute(select(AttemptsRow.failures, AttemptsRow.next_at).where(AttemptsRow.budget == budget.name))
+    row = found.one_or_none()
+    if row is None or row.failures < FREE_FAILURES:
+        return
+    if row.failures >= budget.most_failures:
+        raise AttemptsSpent(LONGEST_WAIT)
+    if row.next_at > now:
+        raise AttemptsSpent(row.next_at - now)
 
 
 async def hand_back(tx: Transaction, budget: Budget, now: datetime) -> None:
@@ -163,11 +195,3 @@ async def delete_stale(tx: Transaction, now: datetime, limit: int) -> int:
         or_(AttemptsRow.failures == 0, AttemptsRow.budget.startswith("password:", autoescape=True)),
     )
     return await delete_some(tx, AttemptsRow.budget, stale, limit)
-
-
-async def _wait(tx: Transaction, budget: Budget, now: datetime) -> timedelta:
-    found = await tx.execute(select(AttemptsRow.failures, AttemptsRow.next_at).where(AttemptsRow.budget == budget.name))
-    failures, next_at = found.one()
-    if failures >= budget.most_failures:
-        return LONGEST_WAIT
-    return next_at - now

@@ -3,23 +3,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.sql.dml import UpdateBase
 
 from umbra.audit.tables import AuditRow
 from umbra.core.clock import Clock
 from umbra.core.errors import Unavailable
 from umbra.core.events import Happened
 from umbra.db.database import Database
-from umbra.db.transaction import Statement
+from umbra.db.statements import insert_given
+from umbra.db.transaction import Chain, Transaction
 
 log = logging.getLogger("umbra.audit")
 
 
-_KEEP = Statement(
-    insert(AuditRow)
-    .values({name: bindparam(name) for name in ("at", "event", "reason", "user_id", "ip", "user_agent", "detail")})
-    .returning(AuditRow.id)
-)
+_COLUMNS = ("at", "event", "reason", "user_id", "ip", "user_agent", "detail")
+
+
+def kept(given: ColumnElement[bool]) -> UpdateBase:
+    """Keep an event in the transaction that makes it happen."""
+    return insert_given(AuditRow, given, **{name: name for name in _COLUMNS}).returning(AuditRow.id)
+
+
+_KEEP = Chain(kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +53,27 @@ class DatabaseSink:
         """Keep the event; when the database is gone the log keeps its name, and what was decided stands."""
         try:
             async with self._db.single() as tx:
-                await tx.execute(
-                    _KEEP,
-                    at=self._clock.now(),
-                    event=happened.event.value,
-                    reason=happened.reason,
-                    user_id=happened.user_id,
-                    ip=happened.client.ip,
-                    user_agent=happened.client.user_agent,
-                    detail=happened.detail,
-                )
+                await keep(tx, happened, self._clock.now())
         except Unavailable:
             log.warning("audit event not kept, no database: %s reason=%s", happened.event.value, happened.reason)
+
+
+async def keep(tx: Transaction, happened: Happened, at: datetime) -> None:
+    """Keep an event in a transaction, if that is committed."""
+    await tx.follow(_KEEP, **keeping(happened, at))
+
+
+def keeping(happened: Happened, at: datetime) -> dict[str, Any]:
+    """Return the values for ``kept``."""
+    return {
+        "at": at,
+        "event": happened.event.value,
+        "reason": happened.reason,
+        "user_id": happened.user_id,
+        "ip": happened.client.ip,
+        "user_agent": happened.client.user_agent,
+        "detail": happened.detail,
+    }
 
 
 async def newest(db: Database, limit: int, user_id: int | None = None) -> list[AuditEvent]:

@@ -1,13 +1,16 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, insert, select, update
+from sqlalchemy.sql.dml import UpdateBase
 
 from umbra.challenge.errors import ChallengeRefused
 from umbra.challenge.tables import ChallengeRow
 from umbra.core.ids import ChallengeId, UserId
 from umbra.db.statements import delete_some
 from umbra.db.transaction import Statement, Transaction
+from umbra.users.tables import UserRow
+from umbra.users.user import User
 
 LIFETIME = timedelta(minutes=5)
 MOST_GUESSES = 5
@@ -16,33 +19,51 @@ MOST_OPEN = 100
 
 
 _FIND = Statement(
-    select(ChallengeRow.id, ChallengeRow.user_id).where(ChallengeRow.token_hash == bindparam("token_hash"))
+    select(ChallengeRow.id, UserRow.id.label("user_id"), UserRow.username, UserRow.email, UserRow.is_operator)
+    .join(UserRow, UserRow.id == ChallengeRow.user_id)
+    .where(ChallengeRow.token_hash == bindparam("token_hash"), UserRow.disabled_at.is_(None))
 )
 
-_CHARGE = Statement(
-    update(ChallengeRow)
-    .where(
-        ChallengeRow.id == bindparam("challenge_id"),
-        ChallengeRow.guesses < MOST_GUESSES,
-        ChallengeRow.expires_at > bindparam("now"),
+
+def held_open(given: ColumnElement[bool]) -> Select[int]:
+    """Lock a challenge that is still good for a guess."""
+    return (
+        select(ChallengeRow.id)
+        .where(
+            ChallengeRow.id == bindparam("challenge_id"),
+            ChallengeRow.guesses < MOST_GUESSES,
+            ChallengeRow.expires_at > bindparam("now"),
+            given,
+        )
+        .with_for_update()
     )
-    .values(guesses=ChallengeRow.guesses + 1)
-    .returning(ChallengeRow.id)
-)
 
-_SPEND = Statement(
-    delete(ChallengeRow)
-    .where(ChallengeRow.id == bindparam("challenge_id"), ChallengeRow.expires_at > bindparam("now"))
-    .returning(ChallengeRow.id)
-)
+
+def charged(given: ColumnElement[bool]) -> UpdateBase:
+    """Count a guess against a challenge that is held."""
+    return (
+        update(ChallengeRow)
+        .where(ChallengeRow.id == bindparam("challenge_id"), given)
+        .values(guesses=ChallengeRow.guesses + 1)
+        .returning(ChallengeRow.id)
+    )
+
+
+def spent(given: ColumnElement[bool]) -> UpdateBase:
+    """Use a challenge up, at most once: the row that this statement deletes is the permission."""
+    return (
+        delete(ChallengeRow)
+        .where(ChallengeRow.id == bindparam("challenge_id"), ChallengeRow.expires_at > bindparam("now"), given)
+        .returning(ChallengeRow.id)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """The state between the password and the code."""
+    """The state between the password and the code, and whose it is."""
 
     id: ChallengeId
-    user_id: UserId
+    user: User
 
 
 async def create(tx: Transaction, user_id: UserId, token_hash: str, now: datetime) -> None:
@@ -62,21 +83,15 @@ async def create(tx: Transaction, user_id: UserId, token_hash: str, now: datetim
 
 
 async def find(tx: Transaction, token_hash: str) -> Challenge:
-    """Return the challenge of a token, alive or not; whether it is alive is for ``charge`` to say.
+    """Return the challenge of a token, alive or not; whether it is alive is for who charges it to say.
 
     Raises:
-        ChallengeRefused: There is none.
+        ChallengeRefused: There is none, or its owner is disabled.
     """
     row = (await tx.execute(_FIND, token_hash=token_hash)).one_or_none()
     if row is None:
         raise ChallengeRefused
-    return Challenge(ChallengeId(row.id), UserId(row.user_id))
-
-
-async def charge(tx: Transaction, challenge: Challenge, now: datetime) -> bool:
-    """Count one guess against the challenge, and say whether it was still good for one."""
-    charged = await tx.execute(_CHARGE, challenge_id=challenge.id, now=now)
-    return charged.first() is not None
+    return Challenge(ChallengeId(row.id), User(UserId(row.user_id), row.username, row.email, row.is_operator))
 
 
 async def hand_back(tx: Transaction, challenge: Challenge) -> None:
@@ -86,17 +101,6 @@ async def hand_back(tx: Transaction, challenge: Challenge) -> None:
         .where(ChallengeRow.id == challenge.id, ChallengeRow.guesses > 0)
         .values(guesses=ChallengeRow.guesses - 1)
     )
-
-
-async def spend(tx: Transaction, challenge: Challenge, now: datetime) -> None:
-    """Use the challenge up, at most once: the row that this statement deletes is the permission.
-
-    Raises:
-        ChallengeRefused: Somebody used it first, or it has ended.
-    """
-    spent = await tx.execute(_SPEND, challenge_id=challenge.id, now=now)
-    if spent.first() is None:
-        raise ChallengeRefused
 
 
 async def end_all(tx: Transaction, user_id: UserId) -> None:

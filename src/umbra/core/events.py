@@ -44,14 +44,6 @@ class Client:
     user_agent: str | None = None
 
 
-@dataclass(slots=True)
-class Note:
-    """What a use case learns about its own event while it runs."""
-
-    user_id: UserId | None = None
-    detail: dict[str, JsonValue] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, slots=True)
 class Happened:
     """One line of the audit log; ``reason`` is null when the thing was done, and says why when it was not."""
@@ -61,6 +53,22 @@ class Happened:
     user_id: UserId | None = None
     reason: str | None = None
     detail: dict[str, JsonValue] | None = None
+
+
+@dataclass(slots=True)
+class Note:
+    """What a use case learns about its own event while it runs."""
+
+    event: Event
+    client: Client
+    user_id: UserId | None = None
+    detail: dict[str, JsonValue] = field(default_factory=dict)
+    is_kept: bool = False
+    """It was written down, as done, in the transaction that did it."""
+
+    def happened(self, reason: str | None = None) -> Happened:
+        """Return the line for the audit log: done, or refused for ``reason``."""
+        return Happened(self.event, self.client, self.user_id, reason, self.detail or None)
 
 
 class Sink(Protocol):
@@ -77,12 +85,13 @@ async def watching(sink: Sink, event: Event, client: Client, user_id: UserId | N
 
     What the server could not decide, and what was never of the form, is no event.
     """
-    note = Note(user_id)
+    note = Note(event, client, user_id)
     try:
         yield note
     except (Busy, Unavailable, InvalidRequest):
         raise
     except Refused as refusal:
-        await sink.record(Happened(event, client, note.user_id, refusal.cause, note.detail or None))
+        await sink.record(note.happened(refusal.cause))
         raise
-    await sink.record(Happened(event, client, note.user_id, None, note.detail or None))
+    if not note.is_kept:
+        await sink.record(note.happened())

@@ -15,14 +15,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, create_engine, event, func, select
+from sqlalchemy import Connection, Row, create_engine, event, func, select
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from umbra.core.errors import Misconfigured, Unavailable
 from umbra.db.database import Database
-from umbra.db.transaction import DatabaseFault, Statement, Transaction
+from umbra.db.transaction import Chain, DatabaseFault, Statement, Transaction
 
 BUSY_MILLISECONDS = 10_000
 
@@ -39,6 +39,16 @@ class SqliteTransaction(Transaction):
     def __init__(self, connection: sqlite3.Connection) -> None:
         super().__init__(DIALECT)
         self._connection = connection
+
+    async def follow(self, chain: Chain, /, **values: Any) -> tuple[int, Row[*tuple[Any, ...]] | None]:
+        """Run a chain, link after link: here no way is shorter than another."""
+        shown = None
+        for held, (compiled, is_shown) in enumerate(chain.one_by_one(DIALECT)):
+            row = (await self._rows(compiled, values)).first()
+            if row is None:
+                return held, None
+            shown = row if is_shown else shown
+        return len(chain), shown
 
     async def _run(self, text: str, values: list[Any]) -> Sequence[Sequence[Any]]:
         return await _run(self._connection, text, values)

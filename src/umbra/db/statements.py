@@ -2,13 +2,28 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, bindparam, delete, literal, select
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import InstrumentedAttribute
 
+from umbra.db.base import Base
 from umbra.db.transaction import Transaction
 
-__all__ = ["delete_some", "insert"]  # PostgreSQL's INSERT knows ON CONFLICT, and is the same in SQLite's words
+__all__ = [
+    "delete_some",
+    "insert",
+    "insert_given",
+]  # PostgreSQL's INSERT knows ON CONFLICT, and is the same in SQLite's words
+
+
+def insert_given(row: type[Base], given: ColumnElement[bool], **values: str | int) -> Insert:
+    """Return an INSERT of one row that happens if ``given``; a text names a value, a number is one."""
+    columns = row.__table__.c
+    one = [
+        bindparam(value, type_=columns[name].type) if isinstance(value, str) else literal(value)
+        for name, value in values.items()
+    ]
+    return insert(row).from_select(list(values), select(*one).where(given))
 
 
 async def delete_some(tx: Transaction, key: InstrumentedAttribute[Any], dead: ColumnElement[bool], limit: int) -> int:

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Generic, TypeVar, TypeVarTuple, cast, overload
 
-from sqlalchemy import Dialect, Executable, Row
+from sqlalchemy import CTE, ColumnElement, Dialect, Executable, Integer, Row, Select, exists, literal, select, true
+from sqlalchemy import cast as in_sql
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import ReturnsRows, TypedReturnsRows
 
 T = TypeVar("T")
@@ -79,6 +81,55 @@ class Statement(Generic[*Columns]):
         if found is None:
             found = self._compiled[dialect.name] = Compiled(self._executable, dialect)
         return found
+
+
+Link = Callable[[ColumnElement[bool]], Select[*tuple[Any, ...]] | UpdateBase]
+"""A statement that does nothing unless a condition is given, and returns a row when it has done something."""
+
+
+class Chain:
+    """Statements in order, each only when the one before it returned a row; PostgreSQL gets them all at once.
+
+    There they are one statement, and each of them sees the database as it was when that began: a link may rely on
+    rows that an earlier one has locked or made, but must not look for what it wrote. ``shown`` is the place of the
+    link whose row is returned.
+    """
+
+    def __init__(self, *links: Link, shown: int = -1) -> None:
+        self._links = links
+        self._shown = range(len(links))[shown]
+        self._at_once: Compiled | None = None
+        self._one_by_one: list[tuple[Compiled, bool]] = []
+
+    def at_once(self, dialect: Dialect) -> "Compiled":
+        """Return one statement, whose row begins with how many links held."""
+        if self._at_once is None:
+            self._at_once = Compiled(self._woven(), dialect)
+        return self._at_once
+
+    def one_by_one(self, dialect: Dialect) -> "list[tuple[Compiled, bool]]":
+        """Return a statement for each link, and whether its row is the one that is shown."""
+        if not self._one_by_one:
+            self._one_by_one = [
+                (Compiled(link(true()), dialect), place == self._shown) for place, link in enumerate(self._links)
+            ]
+        return self._one_by_one
+
+    def __len__(self) -> int:
+        """Return how many links it has."""
+        return len(self._links)
+
+    def _woven(self) -> Select[*tuple[Any, ...]]:
+        given: ColumnElement[bool] = true()
+        held: ColumnElement[int] = literal(0)
+        links: list[CTE] = []
+        for link in self._links:
+            links.append(link(given).cte(f"link_{len(links)}"))
+            given = exists(select(links[-1].c[0]))
+            held = held + in_sql(given, Integer)
+        shown = links[self._shown]
+        nothing = select(literal(1)).subquery()
+        return select(held.label("held"), *shown.c).select_from(nothing.outerjoin(shown, true()))
 
 
 class Compiled:
@@ -164,6 +215,18 @@ class Transaction(ABC):
             if isinstance(statement, Statement)
             else Compiled(statement, self._dialect, render_postcompile=True)
         )
+        return await self._rows(compiled, values)
+
+    @abstractmethod
+    async def follow(self, chain: Chain, /, **values: Any) -> tuple[int, Row[*tuple[Any, ...]] | None]:
+        """Run a chain, and return how many of its links held, and the row that it shows if they all did.
+
+        Raises:
+            Unavailable: The database cannot be reached, or did not get to it in time.
+            DatabaseFault: It refused a statement.
+        """
+
+    async def _rows(self, compiled: Compiled, values: Mapping[str, Any]) -> Rows[*tuple[Any, ...]]:
         return compiled.rows(await self._run(compiled.text, compiled.values(values)))
 
     @abstractmethod

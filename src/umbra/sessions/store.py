@@ -3,11 +3,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, bindparam, or_, select, update
+from sqlalchemy.sql.dml import UpdateBase
 
 from umbra.core.events import Client
 from umbra.core.ids import SessionId, UserId
-from umbra.db.statements import delete_some, insert
-from umbra.db.transaction import Statement, Transaction
+from umbra.db.statements import delete_some, insert_given
+from umbra.db.transaction import Chain, Statement, Transaction
 from umbra.sessions.errors import NotAuthenticated
 from umbra.sessions.session import Current, Session
 from umbra.sessions.tables import SessionRow
@@ -26,21 +27,45 @@ _SESSION = (
 )
 
 
-_CREATE = Statement(
-    insert(SessionRow)
-    .values(
-        user_id=bindparam("user_id"),
-        token_hash=bindparam("token_hash"),
-        created_at=bindparam("now"),
-        last_seen_at=bindparam("now"),
-        expires_at=bindparam("expires_at"),
-        authenticated_at=bindparam("now"),
-        second_factor_at=bindparam("second_factor_at"),
-        ip=bindparam("ip"),
-        user_agent=bindparam("user_agent"),
+def created(given: ColumnElement[bool]) -> UpdateBase:
+    """Begin a session; the only statement that does."""
+    return insert_given(
+        SessionRow,
+        given,
+        user_id="user_id",
+        token_hash="token_hash",  # noqa: S106 - the name of a value
+        created_at="now",
+        last_seen_at="now",
+        expires_at="expires_at",
+        authenticated_at="now",
+        second_factor_at="second_factor_at",
+        ip="ip",
+        user_agent="user_agent",
+    ).returning(*_SESSION)
+
+
+def renewed(given: ColumnElement[bool]) -> UpdateBase:
+    """Give a session a new token and a fresh proof, at most once for each token that it had."""
+    return (
+        update(SessionRow)
+        .where(
+            SessionRow.id == bindparam("session_id"),
+            SessionRow.token_hash == bindparam("old_token_hash"),
+            SessionRow.revoked_at.is_(None),
+            given,
+        )
+        .values(
+            token_hash=bindparam("token_hash"),
+            authenticated_at=bindparam("now"),
+            last_seen_at=bindparam("now"),
+            second_factor_at=bindparam("second_factor_at"),
+        )
+        .returning(*_SESSION)
     )
-    .returning(*_SESSION)
-)
+
+
+_CREATE = Chain(created)
+_RENEW = Chain(renewed)
 
 _FIND = Statement(
     select(*_SESSION, UserRow.id.label("owner_id"), UserRow.username, UserRow.email, UserRow.is_operator)
@@ -70,28 +95,25 @@ class Limits:
     lifetime: timedelta
 
 
-async def create(
-    tx: Transaction,
-    user_id: UserId,
-    token_hash: str,
-    *,
-    client: Client,
-    now: datetime,
-    limits: Limits,
-    second_factor: bool,
-) -> Session:
-    """Begin a session; the only function that does."""
-    created = await tx.execute(
-        _CREATE,
-        user_id=user_id,
-        token_hash=token_hash,
-        now=now,
-        expires_at=now + limits.lifetime,
-        second_factor_at=now if second_factor else None,
-        ip=client.ip,
-        user_agent=client.user_agent,
-    )
-    return _session(created.one())
+async def create(tx: Transaction, values: dict[str, Any]) -> Session:
+    """Begin a session with the values of ``creating``."""
+    _, row = await tx.follow(_CREATE, **values)
+    return session_of(row)
+
+
+def creating(
+    user_id: UserId, token_hash: str, *, client: Client, now: datetime, limits: Limits, second_factor: bool
+) -> dict[str, Any]:
+    """Return the values for ``created``."""
+    return {
+        "user_id": user_id,
+        "token_hash": token_hash,
+        "now": now,
+        "expires_at": now + limits.lifetime,
+        "second_factor_at": now if second_factor else None,
+        "ip": client.ip,
+        "user_agent": client.user_agent,
+    }
 
 
 async def find(tx: Transaction, token_hash: str, now: datetime, idle: timedelta) -> Current:
@@ -104,7 +126,7 @@ async def find(tx: Transaction, token_hash: str, now: datetime, idle: timedelta)
     if row is None:
         raise NotAuthenticated
     user = User(UserId(row.owner_id), row.username, row.email, row.is_operator)
-    return Current(user, _session(row), token_hash)
+    return Current(user, session_of(row), token_hash)
 
 
 async def touch(tx: Transaction, session_id: SessionId, now: datetime) -> None:
@@ -112,31 +134,25 @@ async def touch(tx: Transaction, session_id: SessionId, now: datetime) -> None:
     await tx.execute(_TOUCH, session_id=session_id, now=now)
 
 
-async def renew(tx: Transaction, current: Current, token_hash: str, *, now: datetime, second_factor: bool) -> Session:
-    """Give the session a new token and a fresh proof, at most once for each token that it had.
+async def renew(tx: Transaction, values: dict[str, Any]) -> Session:
+    """Renew a session with the values of ``renewing``.
 
     Raises:
         NotAuthenticated: It has ended, or was renewed by another request, since this one was let in.
     """
-    renewed = await tx.execute(
-        update(SessionRow)
-        .where(
-            SessionRow.id == current.session.id,
-            SessionRow.token_hash == current.token_hash,
-            SessionRow.revoked_at.is_(None),
-        )
-        .values(
-            token_hash=token_hash,
-            authenticated_at=now,
-            last_seen_at=now,
-            second_factor_at=now if second_factor else SessionRow.second_factor_at,
-        )
-        .returning(*_SESSION)
-    )
-    row = renewed.one_or_none()
-    if row is None:
-        raise NotAuthenticated
-    return _session(row)
+    _, row = await tx.follow(_RENEW, **values)
+    return session_of(row)
+
+
+def renewing(current: Current, token_hash: str, *, now: datetime, second_factor: bool) -> dict[str, Any]:
+    """Return the values for ``renewed``."""
+    return {
+        "session_id": current.session.id,
+        "old_token_hash": current.token_hash,
+        "token_hash": token_hash,
+        "now": now,
+        "second_factor_at": now if second_factor else current.session.second_factor_at,
+    }
 
 
 async def alive(tx: Transaction, user_id: UserId, now: datetime, idle: timedelta) -> list[Session]:
@@ -146,7 +162,7 @@ async def alive(tx: Transaction, user_id: UserId, now: datetime, idle: timedelta
         .where(SessionRow.user_id == user_id, _is_alive(now, idle))
         .order_by(SessionRow.last_seen_at.desc(), SessionRow.id.desc())
     )
-    return [_session(row) for row in rows]
+    return [session_of(row) for row in rows]
 
 
 async def end(tx: Transaction, user_id: UserId, session_id: SessionId, now: datetime, idle: timedelta) -> bool:
@@ -188,7 +204,14 @@ def _is_alive(now: datetime, idle: timedelta) -> ColumnElement[bool]:
     return and_(SessionRow.revoked_at.is_(None), SessionRow.expires_at > now, SessionRow.last_seen_at > now - idle)
 
 
-def _session(row: Row[*tuple[Any, ...]]) -> Session:
+def session_of(row: Row[*tuple[Any, ...]] | None) -> Session:
+    """Return the session of a row.
+
+    Raises:
+        NotAuthenticated: There is no row.
+    """
+    if row is None:
+        raise NotAuthenticated
     return Session(
         SessionId(row.id),
         row.created_at,

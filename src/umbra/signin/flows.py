@@ -16,10 +16,9 @@ from umbra.db.transaction import Transaction
 from umbra.passwords import flows as passwords
 from umbra.sessions import flows as session_flows
 from umbra.sessions import store as sessions
-from umbra.sessions.errors import NotAuthenticated
 from umbra.sessions.session import Current
 from umbra.signin import guesses
-from umbra.signin.guesses import Guess
+from umbra.signin.guesses import Guess, NewSession
 from umbra.totp import store as totp
 from umbra.totp.errors import NotEnabled
 
@@ -61,8 +60,7 @@ async def login(auth: Auth, username: str, password: Secret[str], client: Client
                 return CodeRequired(mfa_token, challenges.LIFETIME)
             token = tokens.SESSION.new(auth.entropy)
             token_hash = tokens.SESSION.hash_of_new(token)
-            session = await sessions.create(
-                tx,
+            values = sessions.creating(
                 checked.user.id,
                 token_hash,
                 client=client,
@@ -70,6 +68,7 @@ async def login(auth: Auth, username: str, password: Secret[str], client: Client
                 limits=session_flows.limits(auth),
                 second_factor=False,
             )
+            session = await sessions.create(tx, values)
             return SignedIn(Current(checked.user, session, token_hash), token)
 
 
@@ -91,31 +90,23 @@ async def verify(auth: Auth, mfa_token: str, proof: SecondFactorProof, client: C
             raise ChallengeRefused
         async with auth.db.read() as tx:
             challenge = await challenges.find(tx, token_hash)
-        note.user_id = challenge.user_id
+        user = challenge.user
+        note.user_id = user.id
         try:
-            proven = await guesses.look(auth, Guess(challenge.user_id, proof, "sign_in", client, challenge))
+            proven = await guesses.look(auth, Guess(user.id, proof, "sign_in", client, challenge))
         except NotEnabled:
             raise ChallengeRefused from None  # the second factor was turned off meanwhile: sign in anew
         token = tokens.SESSION.new(auth.entropy)
         async with guesses.handing_back(auth, proven.budget, challenge=challenge), auth.db.begin() as tx:
             now = auth.clock.now()
-            await challenges.spend(tx, challenge, now)
-            await guesses.spend(tx, proven, now)
-            remaining = await _remaining(tx, challenge.user_id) if isinstance(proof, BackupProof) else None
-            await sessions.create(
-                tx,
-                challenge.user_id,
-                tokens.SESSION.hash_of_new(token),
-                client=client,
-                now=now,
-                limits=session_flows.limits(auth),
-                second_factor=True,
-            )
-            try:
-                current = await sessions.find(tx, tokens.SESSION.hash_of_new(token), now, auth.settings.session_idle)
-            except NotAuthenticated:
-                raise ChallengeRefused from None  # the account was disabled meanwhile
-    return SignedIn(current, token, remaining)
+            token_hash = tokens.SESSION.hash_of_new(token)
+            limits = session_flows.limits(auth)
+            values = sessions.creating(user.id, token_hash, client=client, now=now, limits=limits, second_factor=True)
+            new = NewSession(values, note.happened(), is_first=True)
+            session = await guesses.spend_for_session(tx, proven, now, new)
+            remaining = await _remaining(tx, user.id) if isinstance(proof, BackupProof) else None
+        note.is_kept = True
+    return SignedIn(Current(user, session, token_hash), token, remaining)
 
 
 async def _remaining(tx: Transaction, user_id: UserId) -> int:

@@ -7,17 +7,18 @@ it was for.
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from umbra.attempts import store as attempts
 from umbra.attempts.store import MOST_TOTP_FAILURES, Budget
+from umbra.audit import store as audit
 from umbra.auth import Auth
 from umbra.backup_codes import flows as backup_flows
 from umbra.backup_codes import store as backup_codes
 from umbra.backup_codes.flows import BackupMatch
 from umbra.challenge import store as challenges
-from umbra.challenge.errors import ChallengeRefused
 from umbra.challenge.store import Challenge
 from umbra.core.errors import Unavailable
 from umbra.core.events import Client, Event, Happened
@@ -28,6 +29,10 @@ from umbra.crypto.argon import Slot
 from umbra.db.transaction import DatabaseFault, Transaction
 from umbra.passwords import flows as passwords
 from umbra.passwords.flows import Checked
+from umbra.sessions import store as sessions
+from umbra.sessions.session import Session
+from umbra.signin import store
+from umbra.signin.store import RECORD_AND_CREATE, RECORD_AND_RENEW
 from umbra.totp import flows as totp_flows
 from umbra.totp import store as totp
 from umbra.totp.errors import NotEnabled
@@ -43,6 +48,15 @@ class Proven:
     budget: Budget
     purpose: str
     challenge: Challenge | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """What a proof is spent for: the values of a session that begins or goes on, and the event that this is."""
+
+    values: dict[str, Any] = field(repr=False)
+    happened: Happened
+    is_first: bool
 
 
 def method_of(proof: SecondFactorProof) -> str:
@@ -110,19 +124,45 @@ async def spend(tx: Transaction, proven: Proven, now: datetime) -> None:
     """
     match proven.found:
         case Match() as found:
-            await totp.spend_step(
-                tx,
-                proven.user_id,
-                found.authenticator_id,
-                step=found.step,
-                code=found.code,
-                now=now,
-                now_step=found.now_step,
-                purpose=proven.purpose,
-            )
+            await _spend_step(tx, proven, found, now)
         case BackupMatch() as found:
-            await backup_codes.spend(tx, proven.user_id, found.code_id, now)
-            await attempts.lift_lock(tx, attempts.totp_budget(proven.user_id), now)
+            await _spend_backup_code(tx, proven, found, now)
+
+
+async def spend_for_session(tx: Transaction, proven: Proven, now: datetime, session: NewSession) -> Session:
+    """Use the proof up, and its challenge if it has one, for a session that begins, or goes on with a new token.
+
+    What has happened is written down with it.
+
+    Raises:
+        ChallengeRefused: Somebody used the challenge first, or it has ended.
+        CodeRefused: Another request got there first.
+        NotAuthenticated: The session that was to go on has ended, or was renewed meanwhile.
+    """
+    match proven.found:
+        case Match() as found:
+            then = RECORD_AND_CREATE if session.is_first else RECORD_AND_RENEW
+            values = session.values | audit.keeping(session.happened, now)
+            return sessions.session_of(await _spend_step(tx, proven, found, now, then=then, also=values))
+        case BackupMatch() as found:
+            if proven.challenge is not None:
+                await store.spend_challenge(tx, proven.challenge, now)
+            await _spend_backup_code(tx, proven, found, now)
+            await audit.keep(tx, session.happened, now)
+            if session.is_first:
+                return await sessions.create(tx, session.values)
+            return await sessions.renew(tx, session.values)
+
+
+async def _spend_step(tx: Transaction, proven: Proven, found: Match, now: datetime, **more: Any) -> Any:
+    return await store.spend_step(
+        tx, proven.user_id, found, now, budget=proven.budget, purpose=proven.purpose, challenge=proven.challenge, **more
+    )
+
+
+async def _spend_backup_code(tx: Transaction, proven: Proven, found: BackupMatch, now: datetime) -> None:
+    await backup_codes.spend(tx, proven.user_id, found.code_id, now)
+    await attempts.lift_lock(tx, attempts.totp_budget(proven.user_id), now)
     await attempts.forgive(tx, proven.budget, now)
 
 
@@ -171,8 +211,8 @@ async def _look_at_totp(auth: Auth, guess: Guess, code: Digits) -> Proven:
     now = auth.clock.now()
     budget = attempts.totp_budget(guess.user_id)
     opened = await _opened(auth, guess)
-    async with auth.db.begin() as tx:
-        failures = await _charge(tx, guess, budget, now)
+    async with auth.db.single() as tx:
+        failures = await store.charge(tx, budget, guess.challenge, now)
     async with _telling_of_a_lock(auth, guess.user_id, guess.client, failures):
         found = await totp_flows.match(auth, guess.user_id, opened, code, now)
     return Proven(guess.user_id, found, budget, guess.purpose, guess.challenge)
@@ -184,7 +224,7 @@ async def _look_at_backup_code(auth: Auth, guess: Guess, proof: BackupProof, slo
         if not await totp.is_enabled(tx, guess.user_id):
             raise NotEnabled
         stored = await backup_codes.find(tx, guess.user_id, proof.selector)
-        await _charge(tx, guess, budget, auth.clock.now())
+        await store.charge(tx, budget, guess.challenge, auth.clock.now())
     found = await backup_flows.match(slot, stored, proof)
     return Proven(guess.user_id, found, budget, guess.purpose, guess.challenge)
 
@@ -195,12 +235,3 @@ async def _opened(auth: Auth, guess: Guess) -> list[Opened]:
     if not enrolled:
         raise NotEnabled
     return await totp_flows.open_secrets(auth, guess.user_id, enrolled, guess.client)
-
-
-async def _charge(tx: Transaction, guess: Guess, budget: Budget, now: datetime) -> int:
-    """Charge the challenge, if there is one, and the account; the account's wait is the answer that wins."""
-    is_open = guess.challenge is None or await challenges.charge(tx, guess.challenge, now)
-    failures = await attempts.charge(tx, budget, now)
-    if not is_open:
-        raise ChallengeRefused
-    return failures

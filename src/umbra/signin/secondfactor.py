@@ -19,7 +19,7 @@ from umbra.passwords import flows as passwords
 from umbra.sessions import store as sessions
 from umbra.sessions.session import Current
 from umbra.signin import guesses, policy
-from umbra.signin.guesses import Guess
+from umbra.signin.guesses import Guess, NewSession
 from umbra.totp import flows as totp_flows
 from umbra.totp import store as totp
 from umbra.totp.errors import NotEnabled
@@ -220,8 +220,13 @@ async def step_up(auth: Auth, me: Current, proof: SecondFactorProof | Secret[str
         proven = await guesses.look(auth, Guess(me.user.id, proof, "step_up", client))
         token = tokens.SESSION.new(auth.entropy)
         async with guesses.handing_back(auth, proven.budget), auth.db.begin() as tx:
-            await guesses.spend(tx, proven, auth.clock.now())
-            return await _renew(auth, tx, me, token, second_factor=True)
+            now = auth.clock.now()
+            token_hash = tokens.SESSION.hash_of_new(token)
+            values = sessions.renewing(me, token_hash, now=now, second_factor=True)
+            new = NewSession(values, note.happened(), is_first=False)
+            session = await guesses.spend_for_session(tx, proven, now, new)
+        note.is_kept = True
+        return Renewed(Current(me.user, session, token_hash), token)
 
 
 async def _step_up_by_password(auth: Auth, me: Current, password: Secret[str], client: Client, note: Note) -> Renewed:
@@ -239,7 +244,8 @@ async def _step_up_by_password(auth: Auth, me: Current, password: Secret[str], c
 
 async def _renew(auth: Auth, tx: Transaction, me: Current, token: Secret[str], *, second_factor: bool) -> Renewed:
     token_hash = tokens.SESSION.hash_of_new(token)
-    session = await sessions.renew(tx, me, token_hash, now=auth.clock.now(), second_factor=second_factor)
+    values = sessions.renewing(me, token_hash, now=auth.clock.now(), second_factor=second_factor)
+    session = await sessions.renew(tx, values)
     return Renewed(Current(me.user, session, token_hash), token)
 
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Row, String, and_, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy.sql.dml import UpdateBase
 
 from umbra.core.ids import AuthenticatorId, SessionId, UserId
-from umbra.core.proof import CodeRefused
 from umbra.core.typed import Digits, folded
-from umbra.db.base import UtcDateTime
-from umbra.db.statements import delete_some, insert
+from umbra.db.statements import delete_some, insert, insert_given
 from umbra.db.transaction import Statement, Transaction
 from umbra.totp.algorithm import SKEW_STEPS, Step
 from umbra.totp.errors import LastAuthenticator, NameTaken, NoSetupPending
@@ -64,16 +63,20 @@ _SHOWN = (
 )
 
 
-_MOVE = Statement(
-    update(AuthenticatorRow)
-    .where(
-        AuthenticatorRow.id == bindparam("authenticator_id"),
-        AuthenticatorRow.user_id == bindparam("user_id"),
-        or_(AuthenticatorRow.last_step.is_(None), AuthenticatorRow.last_step < bindparam("step")),
+def moved(given: ColumnElement[bool]) -> UpdateBase:
+    """Move an authenticator forward to a later step than its last, and hold its row."""
+    return (
+        update(AuthenticatorRow)
+        .where(
+            AuthenticatorRow.id == bindparam("authenticator_id"),
+            AuthenticatorRow.user_id == bindparam("user_id"),
+            or_(AuthenticatorRow.last_step.is_(None), AuthenticatorRow.last_step < bindparam("step")),
+            given,
+        )
+        .values(last_step=bindparam("step"), last_used_at=bindparam("now"))
+        .returning(AuthenticatorRow.id)
     )
-    .values(last_step=bindparam("step"), last_used_at=bindparam("now"))
-    .returning(AuthenticatorRow.id)
-)
+
 
 _DIGITS_ARE_DEAD = exists().where(
     UsageRow.user_id == bindparam("user_id"),
@@ -81,22 +84,24 @@ _DIGITS_ARE_DEAD = exists().where(
     UsageRow.window >= bindparam("dead_since"),
 )
 
-_RECORD = Statement(
-    insert(UsageRow)
-    .from_select(
-        ["user_id", "code", "window", "used_at", "authenticator_id", "purpose"],
-        select(
-            bindparam("user_id", type_=Integer),
-            bindparam("code", type_=String),
-            bindparam("step", type_=Integer),
-            bindparam("now", type_=UtcDateTime),
-            bindparam("authenticator_id", type_=Integer),
-            bindparam("purpose", type_=String),
-        ).where(~_DIGITS_ARE_DEAD),
+
+def recorded(given: ColumnElement[bool]) -> UpdateBase:
+    """Enter digits into the ledger, unless it holds them for this step, or for one that could still be replayed."""
+    return (
+        insert_given(
+            UsageRow,
+            and_(given, ~_DIGITS_ARE_DEAD),
+            user_id="user_id",
+            code="code",
+            window="step",
+            used_at="now",
+            authenticator_id="authenticator_id",
+            purpose="purpose",
+        )
+        .on_conflict_do_nothing()
+        .returning(UsageRow.id)
     )
-    .on_conflict_do_nothing()
-    .returning(UsageRow.id)
-)
+
 
 _ENROLLED = Statement(
     select(AuthenticatorRow.id, AuthenticatorRow.last_step, AuthenticatorRow.secret)
@@ -109,44 +114,6 @@ _IS_ENABLED = Statement(
     .where(AuthenticatorRow.user_id == bindparam("user_id"), AuthenticatorRow.confirmed_at.is_not(None))
     .limit(1)
 )
-
-
-async def spend_step(
-    tx: Transaction,
-    user_id: UserId,
-    authenticator_id: AuthenticatorId,
-    *,
-    step: Step,
-    code: Digits,
-    now: datetime,
-    now_step: Step,
-    purpose: str,
-) -> None:
-    """Use ``step`` up, so that it and every earlier one are dead; the only function that does.
-
-    Two guards, in one transaction. The UPDATE compares and writes in one statement, so the database lets exactly
-    one of many simultaneous requests through, whatever each had read before. It also holds the authenticator's row
-    until we commit, so that the INSERT after it sees every earlier acceptance: it refuses the same digits for this
-    step (the seed's unique constraint) and, for as long as a replay of them could be in the window, for any other.
-
-    Raises:
-        CodeRefused: Another request got there first.
-    """
-    moved = await tx.execute(_MOVE, authenticator_id=authenticator_id, user_id=user_id, step=step, now=now)
-    if moved.first() is None:
-        raise CodeRefused("replayed")
-    recorded = await tx.execute(
-        _RECORD,
-        user_id=user_id,
-        code=code,
-        step=step,
-        now=now,
-        authenticator_id=authenticator_id,
-        purpose=purpose,
-        dead_since=now_step - DIGITS_DEAD_STEPS,
-    )
-    if recorded.first() is None:
-        raise CodeRefused("replayed")
 
 
 async def was_used(tx: Transaction, user_id: UserId, code: Digits, steps: Sequence[Step]) -> bool:
