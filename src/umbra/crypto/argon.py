@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -35,6 +37,9 @@ PROFILES: dict[str, argon2.Parameters] = {
 
 QUEUE_PER_THREAD = 16
 """At some 25 ms a hash, the last in the queue waits less than half a second."""
+
+NICENESS = 10
+"""About a tenth of the processor time of a thread that wants it as much; all of it when none does."""
 
 
 class Slot:
@@ -70,7 +75,7 @@ class HashingPool:
     def __init__(self, profile: argon2.Parameters, *, threads: int | None = None) -> None:
         count = threads or os.cpu_count() or 1
         self.hasher = argon2.PasswordHasher.from_parameters(profile)
-        self.threads = ThreadPoolExecutor(count, thread_name_prefix="umbra-hash")
+        self.threads = ThreadPoolExecutor(count, thread_name_prefix="umbra-hash", initializer=_give_way)
         self.decoy = self.hasher.hash(b"nobody's password")
         self._free = count * (1 + QUEUE_PER_THREAD)
 
@@ -104,6 +109,12 @@ class HashingPool:
 
     def _release(self) -> None:
         self._free += 1
+
+
+def _give_way() -> None:
+    """Let the event loop go first: who hashes has bought milliseconds, and everybody else waits for the loop."""
+    if sys.platform == "linux":  # where each thread has a priority of its own
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def _matches(hasher: argon2.PasswordHasher, hashed: str, text: Secret[str], *, is_real: bool) -> bool:

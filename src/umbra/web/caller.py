@@ -81,8 +81,7 @@ def shown_token(request: Request, auth: Auth) -> Shown | None:
         NotAuthenticated: It shows two of a kind.
     """
     bearers = _bearer_tokens(request)
-    cookies = session_cookies(request, auth)
-    shown = bearers or cookies
+    shown = bearers or session_cookies(request, auth)
     if len(shown) > 1:
         raise NotAuthenticated
     return Shown(shown[0], is_bearer=bool(bearers)) if shown else None
