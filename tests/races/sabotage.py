@@ -184,7 +184,12 @@ GUARDS = (
     ),
     Guard(
         "a password is charged before it is looked at",
-        (Cut("passwords/flows.py", "        await attempts.charge(tx, budget, auth.clock.now())\n"),),
+        (
+            Cut(
+                "passwords/flows.py",
+                "    async with auth.db.single() as tx:\n        await attempts.charge(tx, budget, auth.clock.now())\n",
+            ),
+        ),
         ("test_of_fifty_wrong_passwords_at_once_from_one_address_five_are_looked_at",),
     ),
     Guard(

@@ -37,7 +37,7 @@ class Database(ABC):
 
     @abstractmethod
     def single(self) -> AbstractAsyncContextManager[Transaction]:
-        """Open a transaction of exactly one statement; PostgreSQL begins and commits it unasked.
+        """Open a transaction of one statement that writes; PostgreSQL begins and commits it unasked.
 
         Raises:
             Unavailable: The database cannot be reached, or did not get to it in time.

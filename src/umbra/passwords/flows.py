@@ -40,9 +40,10 @@ async def check(auth: Auth, slot: Slot, username: str, password: Secret[str], cl
     """
     note.detail["method"] = "password"
     budget = attempts.password_budget(folded(username), network_of(client.ip))
-    async with auth.db.begin() as tx:
+    async with auth.db.read() as tx:
         stored = await store.find(tx, folded(username))
-        note.user_id = stored.user.id if stored else None
+    note.user_id = stored.user.id if stored else None
+    async with auth.db.single() as tx:
         await attempts.charge(tx, budget, auth.clock.now())
     is_candidate = stored is not None and not is_too_long(password)
     looked_at = Secret("") if is_too_long(password) else password

@@ -1,8 +1,9 @@
 """Signing in: password, challenge, code, session."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from umbra.audit import store as audit
 from umbra.auth import Auth
 from umbra.backup_codes import store as backup_codes
 from umbra.challenge import store as challenges
@@ -21,6 +22,7 @@ from umbra.signin import guesses
 from umbra.signin.guesses import Guess, NewSession
 from umbra.totp import store as totp
 from umbra.totp.errors import NotEnabled
+from umbra.users.user import User
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +56,29 @@ async def login(auth: Auth, username: str, password: Secret[str], client: Client
         async with guesses.handing_back(auth, checked.budget), auth.db.begin() as tx:
             now = auth.clock.now()
             await passwords.accept(tx, checked, now)
-            if await totp.is_enabled(tx, checked.user.id):
-                mfa_token = tokens.CHALLENGE.new(auth.entropy)
-                await challenges.create(tx, checked.user.id, tokens.CHALLENGE.hash_of_new(mfa_token), now)
-                return CodeRequired(mfa_token, challenges.LIFETIME)
-            token = tokens.SESSION.new(auth.entropy)
-            token_hash = tokens.SESSION.hash_of_new(token)
-            values = sessions.creating(
-                checked.user.id,
-                token_hash,
-                client=client,
-                now=now,
-                limits=session_flows.limits(auth),
-                second_factor=False,
+            outcome = (
+                await _code_required(auth, tx, checked.user.id, now)
+                if await totp.is_enabled(tx, checked.user.id)
+                else await _signed_in(auth, tx, checked.user, client, now)
             )
-            session = await sessions.create(tx, values)
-            return SignedIn(Current(checked.user, session, token_hash), token)
+            await audit.keep(tx, note.happened(), now)
+        note.is_kept = True
+        return outcome
+
+
+async def _code_required(auth: Auth, tx: Transaction, user_id: UserId, now: datetime) -> CodeRequired:
+    mfa_token = tokens.CHALLENGE.new(auth.entropy)
+    await challenges.create(tx, user_id, tokens.CHALLENGE.hash_of_new(mfa_token), now)
+    return CodeRequired(mfa_token, challenges.LIFETIME)
+
+
+async def _signed_in(auth: Auth, tx: Transaction, user: User, client: Client, now: datetime) -> SignedIn:
+    token = tokens.SESSION.new(auth.entropy)
+    token_hash = tokens.SESSION.hash_of_new(token)
+    limits = session_flows.limits(auth)
+    values = sessions.creating(user.id, token_hash, client=client, now=now, limits=limits, second_factor=False)
+    session = await sessions.create(tx, values)
+    return SignedIn(Current(user, session, token_hash), token)
 
 
 async def verify(auth: Auth, mfa_token: str, proof: SecondFactorProof, client: Client) -> SignedIn:
