@@ -1,4 +1,4 @@
-"""What there is to beat: a bare ASGI endpoint that runs Umbra's statements through the raw driver, and nothing else."""
+"""What there is to beat: a bare ASGI endpoint with Umbra's statements on the raw driver, and the same answer."""
 
 import asyncio
 import base64
@@ -20,9 +20,11 @@ from umbra.crypto.keyring import Keyring
 from umbra.db import postgres, sqlite
 from umbra.db.transaction import Chain, Compiled
 from umbra.sessions import store as sessions
+from umbra.settings import Settings
 from umbra.signin import store as signin
 from umbra.totp import algorithm
 from umbra.totp import store as totp
+from umbra.web.middleware import Guard
 
 URL = os.environ["UMBRA_DATABASE_URL"]
 IS_SQLITE = URL.startswith("sqlite:")
@@ -31,6 +33,11 @@ KEYS = Keyring.of(os.environ["UMBRA_ENCRYPTION_KEYS"])
 ENTROPY = SystemEntropy()
 
 SESSION_COLUMNS = 8
+HEADERS = [
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+    *Guard(ENTROPY, Settings()).headers,
+]
 
 Given = dict[str, Any]
 
@@ -109,11 +116,11 @@ class OnSqlite:
 
     def _write(self, raws: tuple[Raw, ...], given: Given) -> list[Any]:
         rows: list[Any] = []
-        self.writer.execute("BEGIN IMMEDIATE")
-        for raw in raws:
-            rows = self.writer.execute(raw.text, raw(given)).fetchall()
-            assert rows
-        self.writer.execute("COMMIT")
+        with self.writer:
+            self.writer.execute("BEGIN IMMEDIATE")
+            for raw in raws:
+                rows = self.writer.execute(raw.text, raw(given)).fetchall()
+                assert rows
         return rows
 
     async def _in_thread(self, work: Callable[[], list[Any]]) -> list[Any]:
@@ -214,6 +221,6 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     else:
         found = await verify((await receive())["body"])
     body = json.dumps(found).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers = [(b"content-length", str(len(body)).encode()), *HEADERS]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})

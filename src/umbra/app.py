@@ -15,16 +15,17 @@ from starlette.types import ASGIApp, Scope
 
 from umbra import __version__, upkeep, wiring
 from umbra import settings as settings_of
+from umbra.api.caller import the_auth
 from umbra.api.direct import front
 from umbra.api.router import PARTS
 from umbra.api.router import router as api
 from umbra.auth import Auth
 from umbra.core.errors import NotFound, Refused, Unavailable
-from umbra.db import migrate
+from umbra.db import revision
 from umbra.db.transaction import DatabaseFault
 from umbra.pages import router as pages
 from umbra.web.errors import MethodNotAllowed
-from umbra.web.middleware import Faults, SecurityHeaders
+from umbra.web.middleware import Guard, Guarded
 from umbra.web.problems import problem
 
 log = logging.getLogger("umbra")
@@ -62,9 +63,10 @@ def application(auth: Auth) -> ASGIApp:
     app.add_api_route("/healthz", healthz, methods=["GET", "HEAD"], include_in_schema=False)
     app.add_api_route("/readyz", readyz, methods=["GET", "HEAD"], include_in_schema=False)
     app.add_exception_handler(HTTPException, _framework_refusal)
-    app.add_middleware(Faults, entropy=auth.entropy)  # within the framework's own, which would answer and raise on
-    calls = front(app, (route for part in PARTS for route in part.routes if isinstance(route, APIRoute)), API_PREFIX)
-    return SecurityHeaders(Faults(calls, auth.entropy), auth.settings)
+    guard = Guard(auth.entropy, auth.settings)
+    app.add_middleware(Guarded, guard=guard)  # within the framework's own, which would answer a fault and raise on
+    calls = [route for part in PARTS for route in part.routes if isinstance(route, APIRoute)]
+    return front(app, calls, prefix=API_PREFIX, guard=guard, known={the_auth: auth})
 
 
 async def documents() -> Response:
@@ -84,7 +86,7 @@ async def readyz(request: Request) -> Response:
     auth: Auth = request.app.state.umbra
     try:
         checks = {
-            "schema": await migrate.is_current(auth.db),
+            "schema": await revision.is_current(auth.db),
             "keys": await upkeep.is_canary_alive(auth),
         }
     except (Unavailable, DatabaseFault):

@@ -13,7 +13,7 @@ from umbra.core.secret import Secret
 from umbra.crypto import envelope
 from umbra.crypto.envelope import MovedSecret, Place
 from umbra.crypto.keyring import UnreadableToken
-from umbra.db import migrate, state
+from umbra.db import revision, state
 from umbra.db.transaction import Transaction
 from umbra.sessions import store as sessions
 from umbra.totp import store as totp
@@ -69,7 +69,7 @@ async def check_ready(auth: Auth) -> None:
     Raises:
         Misconfigured: Its schema is old, or the keys do not open its secrets; the text says what to do.
     """
-    if not await migrate.is_current(auth.db):
+    if not await revision.is_current(auth.db):
         raise Misconfigured("the database's schema is not current; run 'umbra db upgrade', or serve with --migrate")
     await check_canary(auth)
 

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Inspector, inspect
 
 from umbra.core.errors import Misconfigured
-from umbra.db import migrate
+from umbra.db import migrate, revision
 from umbra.db.database import Database
 from umbra.db.opening import open_database
 
@@ -30,10 +30,11 @@ async def test_the_schema_goes_from_nothing_to_now_and_back(empty_url: str) -> N
     assert ["migrations have not all run"] == (await migrate.differences(database))[:1]
     await migrate.upgrade(database)
     assert [] == await migrate.differences(database)
-    assert await migrate.is_current(database)
+    assert await revision.is_current(database)
+    assert revision.HEAD == migrate.head()
     await migrate.upgrade(database)
     await migrate.downgrade(database, "base")
-    assert {migrate.VERSION_TABLE} == await tables(database) - {"sqlite_sequence"}
+    assert {revision.VERSION_TABLE} == await tables(database) - {"sqlite_sequence"}
     await migrate.upgrade(database)
     assert [] == await migrate.differences(database)
     await database.close()
@@ -116,7 +117,7 @@ def _constraint_names(connection: object) -> list[object]:
     assert isinstance(inspector, Inspector)
     names: list[object] = []
     for table in inspector.get_table_names():
-        if table == migrate.VERSION_TABLE:
+        if table == revision.VERSION_TABLE:
             continue
         names.append(inspector.get_pk_constraint(table)["name"])
         names += [each["name"] for each in inspector.get_unique_constraints(table)]

@@ -6,7 +6,7 @@ is run in the order of its signature.
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, get_args, get_origin
 
 from fastapi import Request, Response
@@ -16,14 +16,20 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from umbra.api.route import Handler, StrictRequest, StrictRoute, form_refusal, strictly
+from umbra.web.middleware import Guard
 
 Dependency = Callable[..., Awaitable[Any]]
 
 
-def front(app: ASGIApp, routes: Iterable[APIRoute], prefix: str) -> ASGIApp:
-    """Return ``app`` with the addresses of ``routes`` that have no parameter looked up in front of it."""
+def front(
+    app: ASGIApp, routes: Iterable[APIRoute], *, prefix: str, guard: Guard, known: Mapping[Dependency, Any]
+) -> ASGIApp:
+    """Return ``app`` with the addresses of ``routes`` that have no parameter looked up in front of it.
+
+    ``known`` holds dependencies that are the same for every request.
+    """
     calls = {
-        (method, prefix + route.path): strictly(_handler(route))
+        (method, prefix + route.path): strictly(_handler(route, known))
         for route in routes
         if isinstance(route, StrictRoute) and "{" not in route.path
         for method in route.methods or ()
@@ -33,39 +39,42 @@ def front(app: ASGIApp, routes: Iterable[APIRoute], prefix: str) -> ASGIApp:
         call = calls.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
         if call is None:
             await app(scope, receive, send)
-            return
-        scope["app"] = app
-        answer = await call(StrictRequest(scope, receive))
-        await answer(scope, receive, send)
+        else:
+            answer = await guard.answer(call(StrictRequest(scope, receive)))
+            if answer is not None:
+                await answer(scope, receive, send)
 
     return looked_up
 
 
-def _handler(route: APIRoute) -> Handler:
+def _handler(route: APIRoute, known: Mapping[Dependency, Any]) -> Handler:
     """Return what runs a call: its dependencies in order, each once; then its body; then itself."""
     first = [one.dependency for one in route.dependencies if one.dependency is not None]
     wanted = dict(_parameters(route.endpoint))
     dependencies = [*first, *(of for of in wanted.values() if callable(of))]
-    steps = list(dict.fromkeys(step for one in dependencies for step in _in_order(one)))
-    places = {of: place for place, of in enumerate((Request, *steps))}
+    steps = [
+        step for step in dict.fromkeys(step for one in dependencies for step in _in_order(one)) if step not in known
+    ]
+    places = {of: place for place, of in enumerate((Request, *known, *steps))}
     needs = [(step, [places[of] for _, of in _parameters(step)]) for step in steps]
     forms = {name: of for name, of in wanted.items() if isinstance(of, TypeAdapter)}
     direct = [(name, places[of]) for name, of in wanted.items() if name not in forms]
+    always = list(known.values())
 
     async def handle(request: Request) -> Response:
-        known: list[Any] = [request]
+        values = [request, *always]
         for step, given in needs:
-            known.append(await step(*[known[place] for place in given]))
-        values = {name: known[place] for name, place in direct}
+            values.append(await step(*[values[place] for place in given]))
+        arguments = {name: values[place] for name, place in direct}
         for name, form in forms.items():
             if await request.body():
                 try:
-                    values[name] = form.validate_python(await request.json())
+                    arguments[name] = form.validate_python(await request.json())
                 except ValidationError as error:
                     raise form_refusal(error.errors(include_url=False, include_context=False)) from None
             elif route.body_field is not None and route.body_field.field_info.is_required():
                 raise form_refusal([{"type": "missing", "loc": ()}])
-        answer: Response = await route.endpoint(**values)
+        answer: Response = await route.endpoint(**arguments)
         return answer
 
     return handle

@@ -36,6 +36,7 @@ class StrictRoute(APIRoute):
         return with_strict_json
 
 
+JSON = "application/json"
 _NOT_CACHED = (b"cache-control", b"no-store")
 
 
@@ -44,7 +45,8 @@ def strictly(handle: Handler) -> Handler:
 
     async def strict(request: Request) -> Response:
         try:
-            request._body = await body.read(request, "application/json")  # noqa: SLF001 - where Starlette keeps it
+            is_absent = body.is_absent(request)
+            request._body = b"" if is_absent else await body.read(request, JSON)  # noqa: SLF001 - where Starlette has it
             answer = await handle(request)
         except Refused as refusal:
             return problem(refusal)

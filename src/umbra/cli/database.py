@@ -48,11 +48,11 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
 
 
 def _move(work: "Callable[[Database], Awaitable[None]]") -> None:
-    from umbra.db import migrate
+    from umbra.db import revision
 
     async def moved(database: "Database") -> str:
         await work(database)
-        return await migrate.revision(database) or "base"
+        return await revision.of(database) or "base"
 
     click.echo(f"The schema is at {_run(moved)}.")
 

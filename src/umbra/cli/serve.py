@@ -74,12 +74,14 @@ def _serve(host: str, port: int, workers: int) -> None:
 
 async def _prepare(settings: "Settings", host: str, port: int, *, do_migrate: bool) -> "Secret[str] | None":
     from umbra import upkeep, wiring
-    from umbra.db import migrate
+    from umbra.db import revision
     from umbra.signin import account
 
     auth = wiring.build(settings)
     try:
-        if auth.db.is_sqlite or do_migrate:
+        if (auth.db.is_sqlite or do_migrate) and not await revision.is_current(auth.db):
+            from umbra.db import migrate
+
             await migrate.upgrade(auth.db)
         await upkeep.check_ready(auth)
         _refuse_taken_port(host, port)

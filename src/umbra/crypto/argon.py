@@ -41,6 +41,9 @@ QUEUE_PER_THREAD = 16
 NICENESS = 10
 """About a tenth of the processor time of a thread that wants it as much; all of it when none does."""
 
+_NOTHING = "A" * 64
+"""Zeros in base64: a hash of them costs as much to refuse as any other, and nothing to make."""
+
 
 class Slot:
     """A reserved place in the pool; hashing through it cannot be refused any more."""
@@ -76,7 +79,10 @@ class HashingPool:
         count = threads or os.cpu_count() or 1
         self.hasher = argon2.PasswordHasher.from_parameters(profile)
         self.threads = ThreadPoolExecutor(count, thread_name_prefix="umbra-hash", initializer=_give_way)
-        self.decoy = self.hasher.hash(b"nobody's password")
+        self.decoy = (
+            f"$argon2id$v={profile.version}$m={profile.memory_cost},t={profile.time_cost},p={profile.parallelism}"
+            f"${_NOTHING[: -(-profile.salt_len * 4 // 3)]}${_NOTHING[: -(-profile.hash_len * 4 // 3)]}"
+        )
         self._free = count * (1 + QUEUE_PER_THREAD)
 
     @contextmanager

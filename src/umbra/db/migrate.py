@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, MetaData, String, column, select, table, text
+from sqlalchemy import Connection, MetaData, text
 
 from umbra.attempts import tables as attempts
 from umbra.audit import tables as audit
@@ -19,17 +19,12 @@ from umbra.core.errors import Misconfigured
 from umbra.db import state
 from umbra.db.base import Base
 from umbra.db.database import Database
-from umbra.db.transaction import DatabaseFault, Statement
+from umbra.db.revision import VERSION_TABLE
 from umbra.sessions import tables as sessions
 from umbra.totp import tables as totp
 from umbra.users import tables as users
 
-VERSION_TABLE = "umbra_alembic_version"
-"""A name of our own: a host application has an ``alembic_version`` already."""
-
 POSTGRES_MIGRATION_LOCK = 0x756D627261  # "umbra"; two servers that start at once migrate one after the other
-
-_REVISION = Statement(select(column("version_num", String)).select_from(table(VERSION_TABLE)))
 
 _DECLARED = (attempts, audit, backup_codes, challenge, sessions, state, totp, users)
 """The modules that declare tables; importing them is what fills the metadata."""
@@ -63,22 +58,8 @@ async def differences(database: Database) -> list[str]:
     return await database.migrating(_differences)
 
 
-async def is_current(database: Database) -> bool:
-    """Say whether every migration has run."""
-    return await revision(database) == head()
-
-
-async def revision(database: Database) -> str | None:
-    """Return the newest revision that has run on the database, or ``None`` before the first."""
-    try:
-        async with database.read() as tx:
-            return (await tx.execute(_REVISION)).scalar_one_or_none()
-    except DatabaseFault:
-        return None  # there is no such table
-
-
 def head() -> str | None:
-    """Return the newest revision that this program knows."""
+    """Return the newest revision among the migrations."""
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 

@@ -14,7 +14,6 @@ from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from umbra.core.errors import Unavailable
@@ -116,7 +115,8 @@ class PostgresTransaction(Transaction):
 
     async def follow(self, chain: Chain, /, **values: Any) -> tuple[int, Row[*tuple[Any, ...]] | None]:
         """Run a chain in one round trip."""
-        row: Row[*tuple[Any, ...]] = (await self._rows(chain.at_once(DIALECT), values)).one()
+        compiled = chain.at_once(DIALECT)
+        row: Row[*tuple[Any, ...]] = compiled.rows(await self._run(compiled.text, compiled.values(values))).one()
         return row.held, row if row.held == len(chain) else None
 
     async def _run(self, text: str, values: list[Any]) -> Sequence[Sequence[Any]]:
@@ -197,6 +197,8 @@ class Postgres(Database):
 
     async def migrating(self, work: Callable[[Connection], T]) -> T:
         """Do ``work`` on a connection of SQLAlchemy's, in one transaction."""
+        from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - only migrations want it
+
         engine = create_async_engine(
             "postgresql+asyncpg://", async_creator=self._connect, poolclass=NullPool, hide_parameters=True
         )

@@ -40,18 +40,27 @@ class SqliteTransaction(Transaction):
         super().__init__(DIALECT)
         self._connection = connection
 
+    async def begin(self) -> None:
+        """Take the lock to write, and wait for it if another process has it."""
+        await self._run("BEGIN IMMEDIATE", [])
+
     async def follow(self, chain: Chain, /, **values: Any) -> tuple[int, Row[*tuple[Any, ...]] | None]:
         """Run a chain, link after link: here no way is shorter than another."""
         shown = None
         for held, (compiled, is_shown) in enumerate(chain.one_by_one(DIALECT)):
-            row = (await self._rows(compiled, values)).first()
+            row = compiled.rows(await self._run(compiled.text, compiled.values(values))).first()
             if row is None:
                 return held, None
             shown = row if is_shown else shown
         return len(chain), shown
 
     async def _run(self, text: str, values: list[Any]) -> Sequence[Sequence[Any]]:
-        return await _run(self._connection, text, values)
+        try:
+            return self._connection.execute(text, values).fetchall()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or self._connection.in_transaction:
+                raise
+            return await _patiently(self._connection, text, values)
 
 
 class _Reading(AbstractAsyncContextManager[SqliteTransaction]):
@@ -110,8 +119,7 @@ class _Writer:
         self._connection.close()
 
     async def _begun(self) -> _Shared:
-        """Take the lock to write, and wait for it if another process has it."""
-        await _run(self._connection, "BEGIN IMMEDIATE", [])
+        await SqliteTransaction(self._connection).begin()
         self._shared = shared = _Shared()
         shared.ending = asyncio.create_task(self._end(shared))
         return shared
@@ -146,15 +154,6 @@ class _Writer:
                 shared.lost = error
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
-
-
-async def _run(connection: sqlite3.Connection, text: str, values: list[Any]) -> list[Any]:
-    try:
-        return connection.execute(text, values).fetchall()
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or connection.in_transaction:
-            raise
-        return await _patiently(connection, text, values)
 
 
 async def _patiently(connection: sqlite3.Connection, text: str, values: list[Any]) -> list[Any]:

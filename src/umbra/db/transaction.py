@@ -215,7 +215,7 @@ class Transaction(ABC):
             if isinstance(statement, Statement)
             else Compiled(statement, self._dialect, render_postcompile=True)
         )
-        return await self._rows(compiled, values)
+        return compiled.rows(await self._run(compiled.text, compiled.values(values)))
 
     @abstractmethod
     async def follow(self, chain: Chain, /, **values: Any) -> tuple[int, Row[*tuple[Any, ...]] | None]:
@@ -225,9 +225,6 @@ class Transaction(ABC):
             Unavailable: The database cannot be reached, or did not get to it in time.
             DatabaseFault: It refused a statement.
         """
-
-    async def _rows(self, compiled: Compiled, values: Mapping[str, Any]) -> Rows[*tuple[Any, ...]]:
-        return compiled.rows(await self._run(compiled.text, compiled.values(values)))
 
     @abstractmethod
     async def _run(self, text: str, values: list[Any]) -> Sequence[Sequence[Any]]:

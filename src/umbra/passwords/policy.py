@@ -1,7 +1,5 @@
 """Which new passwords are good enough (NIST SP 800-63B-4, 3.1.1.2). Pure, and slow for long ones."""
 
-from zxcvbn import zxcvbn
-
 from umbra.core.secret import Secret
 from umbra.core.typed import PASSWORD_MAX_BYTES, folded, is_too_long
 from umbra.passwords.errors import PasswordRefused
@@ -38,6 +36,8 @@ def check(password: Secret[str], *, min_length: int, username: str, email: str |
     known = [folded(name) for name in (username, (email or "").partition("@")[0], service) if name]
     if len(_without(folded(text), known)) < FEWEST_OTHER_CHARACTERS:
         raise PasswordRefused("do not build it from your name or ours")
+    from zxcvbn import zxcvbn  # noqa: PLC0415 - its dictionaries are 14 MB, and most processes set no password
+
     if zxcvbn(_bounded(text), user_inputs=known)["guesses"] < FEWEST_GUESSES:
         raise PasswordRefused("it is too easy to guess; use several uncommon words")
 

@@ -13,6 +13,11 @@ DISCARDED_BODY_BYTES = 16 * 1024 * 1024
 """How much of a body that is too large is read and thrown away, so that its sender gets to hear the answer."""
 
 
+def is_absent(request: Request) -> bool:
+    """Say whether a request is of the kind that mostly has no body, and announces none."""
+    return request.method == "GET" and not any(name in _ANNOUNCES_BODY for name, _ in request.scope["headers"])
+
+
 async def read(request: Request, media_type: str) -> bytes:
     """Return the request's body, which stays readable through the request.
 
@@ -20,8 +25,6 @@ async def read(request: Request, media_type: str) -> bytes:
         TooLarge: It is over 64 KiB.
         UnsupportedMediaType: There is one, and it is not of ``media_type``.
     """
-    if request.method == "GET" and not any(name in _ANNOUNCES_BODY for name, _ in request.scope["headers"]):
-        return b""
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():

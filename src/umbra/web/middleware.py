@@ -2,20 +2,17 @@
 
 import logging
 import traceback
+from collections.abc import Awaitable
 
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from umbra.core.entropy import Entropy
 from umbra.settings import Settings
 from umbra.web.problems import INTERNAL, problem_of
 
-Headers = list[tuple[bytes, bytes]]
-
 log = logging.getLogger("umbra.fault")
-
-STARTED = "umbra.started"
-"""A member of the scope: an answer has begun, and another one cannot."""
 
 HSTS_SECONDS = 2 * 365 * 24 * 3600
 """ASVS 3.4.1 asks for one year."""
@@ -26,11 +23,11 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-class SecurityHeaders:
-    """Puts the headers of ASVS 5.0, 3.4, on every answer."""
+class Guard:
+    """What holds for every answer of the server: the headers of ASVS 5.0, 3.4, and that there is one."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app = app
+    def __init__(self, entropy: Entropy, settings: Settings) -> None:
+        self._entropy = entropy
         headers = {
             "Content-Security-Policy": CONTENT_SECURITY_POLICY,
             "Referrer-Policy": "same-origin",
@@ -41,52 +38,53 @@ class SecurityHeaders:
         }
         if settings.is_https:
             headers["Strict-Transport-Security"] = f"max-age={HSTS_SECONDS}"
-        self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        self._names = {name for name, _ in self._headers}
+        self.headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and add to its answer."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+    async def answer(self, call: Awaitable[Response | None]) -> Response | None:
+        """Return the answer of a call with the headers, or of its fault: 500, an id, and that id in the log.
 
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                scope[STARTED] = True
-                message["headers"] = [*message["headers"], *self._missing(message["headers"])]
-            await send(message)
+        There is none when the call has sent one itself, or when nobody waits for it any more.
 
-        await self._app(scope, receive, with_headers)
-
-    def _missing(self, headers: Headers) -> Headers:
-        """Return the headers that an answer, which may have its own policy, does not have yet."""
-        present = [name for name, _ in headers if name in self._names]
-        return [pair for pair in self._headers if pair[0] not in present] if present else self._headers
-
-
-class Faults:
-    """Answers whatever nobody else did: 500, an id, and that id in the log.
-
-    The log gets the places in the code and the kind of the exception, never its text, which may hold a value.
-    ``SecurityHeaders`` stands around it, and notes when an answer has begun.
-    """
-
-    def __init__(self, app: ASGIApp, entropy: Entropy) -> None:
-        self._app = app
-        self._entropy = entropy
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and catch what falls."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+        The log gets the places in the code and the kind of the exception, never its text, which may hold a value.
+        """
         try:
-            await self._app(scope, receive, send)
+            answer = await call
         except ClientDisconnect:
             log.info("a client went away while it was sending")
+            return None
         except Exception as fault:  # noqa: BLE001 - the last resort: below it is only the socket
             error_id = self._entropy.token_bytes(8).hex()
             places = "".join(traceback.format_tb(fault.__traceback__))
             log.error("fault %s: %s\n%s", error_id, type(fault).__qualname__, places)  # noqa: TRY400
-            if STARTED not in scope:
-                await problem_of(INTERNAL, error_id=error_id)(scope, receive, send)
+            answer = problem_of(INTERNAL, error_id=error_id)
+        if answer is not None:
+            answer.raw_headers += self.headers
+        return answer
+
+
+class Guarded:
+    """Puts the guard around an application that sends its answers itself."""
+
+    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+        self._app = app
+        self._guard = guard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, add to its answer, and answer what falls."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        has_started = False
+
+        async def with_headers(message: Message) -> None:
+            nonlocal has_started
+            if message["type"] == "http.response.start":
+                has_started = True
+                present = [name for name, _ in message["headers"]]  # a page may have a policy of its own
+                missing = [pair for pair in self._guard.headers if pair[0] not in present]
+                message["headers"] = [*message["headers"], *missing]
+            await send(message)
+
+        answer = await self._guard.answer(self._app(scope, receive, with_headers))
+        if answer is not None and not has_started:
+            await answer(scope, receive, send)

@@ -2,12 +2,12 @@
 
 from alembic import context
 
-from umbra.db import migrate
+from umbra.db import migrate, revision
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=migrate.metadata(),
-    version_table=migrate.VERSION_TABLE,
+    version_table=revision.VERSION_TABLE,
     render_as_batch=True,
     compare_type=True,
     compare_server_default=False,  # now() reads back differently from each database
