@@ -15,7 +15,7 @@ from support.servers import environment_of
 
 CALLS = ("session", "totp-verify")
 LEAST_RATIO = 0.75
-FLOOR = 0.3
+FLOOR = 0.5
 MOST_SPREAD = 4
 MOST_RESIDENT_MB = 90
 
