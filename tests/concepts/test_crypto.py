@@ -1,5 +1,6 @@
 import asyncio
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from umbra.core.entropy import SystemEntropy
 from umbra.core.errors import Busy, Misconfigured
 from umbra.core.secret import Secret
 from umbra.crypto import envelope, keyring, tokens
-from umbra.crypto.argon import PROFILES, QUEUE_PER_THREAD, HashingPool
+from umbra.crypto.argon import NICENESS, PROFILES, QUEUE_PER_THREAD, HashingPool
 from umbra.crypto.envelope import MovedSecret, Place
 from umbra.crypto.keyring import Keyring, UnreadableToken, new_key
 
@@ -121,6 +122,24 @@ def test_no_profile_is_below_what_owasp_asks(profile: argon2.Parameters) -> None
     assert profile.memory_cost >= floor[profile.time_cost]
     assert argon2.Type.ID == profile.type
     assert profile.salt_len >= 16
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
+async def test_nobodys_password_costs_what_everybodys_does(profile: argon2.Parameters) -> None:
+    pool = HashingPool(profile)
+    assert profile == argon2.extract_parameters(pool.decoy)
+    with pytest.raises(argon2.exceptions.VerifyMismatchError):  # it was computed, not refused for its form
+        pool.hasher.verify(pool.decoy, b"password")
+    pool.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there each thread has a priority of its own")
+async def test_hashing_gives_way_to_the_event_loop() -> None:
+    pool = HashingPool(CHEAP, threads=1)
+    with pool.slot() as slot:
+        theirs = await slot.run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+    assert theirs == min(19, os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) + NICENESS)
+    pool.close()
 
 
 async def test_a_full_pool_is_busy_and_frees_itself() -> None:

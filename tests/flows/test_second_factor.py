@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 
 from support.audit import reasons_of
 from support.people import BASE_URL, PERIOD, Person
@@ -14,6 +14,7 @@ from umbra.attempts.tables import AttemptsRow
 from umbra.auth import Auth
 from umbra.backup_codes.tables import BackupCodeRow
 from umbra.core.clock import FixedClock
+from umbra.sessions.tables import SessionRow
 from umbra.totp.algorithm import step_at
 from umbra.totp.tables import AuthenticatorRow, UsageRow
 
@@ -330,6 +331,31 @@ async def test_a_bad_new_password_is_refused_before_anything_is_charged(enrolled
     body = {"current_password": enrolled.password, "new_password": "passwordpassword", "code": code}
     assert "password_refused" == (await enrolled.post("/password", body)).json()["reason"]
     assert 200 == (await enrolled.post("/step-up", {"code": code})).status_code
+
+
+# What was done, and that it was written down
+
+
+@pytest.mark.parametrize("proof", ["code", "backup_code"])
+async def test_nobody_gets_in_whose_sign_in_cannot_be_written_down(auth: Auth, enrolled: Person, proof: str) -> None:
+    token = await enrolled.challenge()
+    shown = {"code": enrolled.fresh_code(), "backup_code": enrolled.backup_codes[0]}[proof]
+    async with auth.db.read() as tx:
+        before = (await tx.execute(select(SessionRow.id, SessionRow.token_hash))).all()
+    async with auth.db.begin() as tx:
+        await tx.execute(text("ALTER TABLE audit_events RENAME TO elsewhere"))
+    for answer in (
+        await enrolled.login(),
+        await enrolled.verify(token, **{proof: shown}),
+        await enrolled.post("/step-up", {proof: shown}),
+    ):
+        assert (500, "internal") == (answer.status_code, answer.json()["reason"])
+    async with auth.db.begin() as tx:
+        await tx.execute(text("ALTER TABLE elsewhere RENAME TO audit_events"))
+    async with auth.db.read() as tx:
+        assert before == (await tx.execute(select(SessionRow.id, SessionRow.token_hash))).all()
+        assert not (await tx.execute(select(AttemptsRow.failures).where(AttemptsRow.failures > 0))).all()
+    assert 200 == (await enrolled.verify(token, **{proof: shown})).status_code
 
 
 # Secrets that do not belong

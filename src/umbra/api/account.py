@@ -19,7 +19,7 @@ async def step_up(form: StepUpForm, auth: TheAuth, caller: TheCaller) -> Respons
     """Prove again who is sitting there."""
     renewed = await secondfactor.step_up(auth, caller.me, form.proof(), caller.client)
     response = answer({"session": answers.session(renewed.current.session), **caller.token_member(renewed.token)})
-    caller.hand_over(response, auth, renewed.token)
+    caller.hand_over(response, renewed.token)
     return response
 
 

@@ -43,10 +43,10 @@ class Caller:
         """Where the request came from, which most of them do not ask."""
         return caller.client_of(self.request, self.auth)
 
-    def hand_over(self, response: Response, auth: Auth, token: Secret[str]) -> None:
+    def hand_over(self, response: Response, token: Secret[str]) -> None:
         """Give the browser its new token; a bearer's goes into the body."""
         if not self.is_bearer:
-            cookies.set_session(response, auth.settings, token)
+            cookies.set_session(response, self.auth.settings, token)
 
     def token_member(self, token: Secret[str]) -> dict[str, Any]:
         """Return the member with a bearer's new token; a browser's is in its cookie."""

@@ -48,7 +48,7 @@ async def confirm(form: ConfirmForm, auth: TheAuth, caller: TheCaller) -> Respon
             **caller.token_member(confirmed.renewed.token),
         }
     )
-    caller.hand_over(response, auth, confirmed.renewed.token)
+    caller.hand_over(response, confirmed.renewed.token)
     return response
 
 

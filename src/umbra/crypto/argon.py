@@ -120,7 +120,8 @@ class HashingPool:
 def _give_way() -> None:
     """Let the event loop go first: who hashes has bought milliseconds, and everybody else waits for the loop."""
     if sys.platform == "linux":  # where each thread has a priority of its own
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
 
 
 def _matches(hasher: argon2.PasswordHasher, hashed: str, text: Secret[str], *, is_real: bool) -> bool:

@@ -145,8 +145,6 @@ async def spend_for_session(tx: Transaction, proven: Proven, now: datetime, sess
             values = session.values | audit.keeping(session.happened, now)
             return sessions.session_of(await _spend_step(tx, proven, found, now, then=then, also=values))
         case BackupMatch() as found:
-            if proven.challenge is not None:
-                await store.spend_challenge(tx, proven.challenge, now)
             await _spend_backup_code(tx, proven, found, now)
             await audit.keep(tx, session.happened, now)
             if session.is_first:
@@ -161,6 +159,8 @@ async def _spend_step(tx: Transaction, proven: Proven, found: Match, now: dateti
 
 
 async def _spend_backup_code(tx: Transaction, proven: Proven, found: BackupMatch, now: datetime) -> None:
+    if proven.challenge is not None:
+        await store.spend_challenge(tx, proven.challenge, now)
     await backup_codes.spend(tx, proven.user_id, found.code_id, now)
     await attempts.lift_lock(tx, attempts.totp_budget(proven.user_id), now)
     await attempts.forgive(tx, proven.budget, now)
