@@ -36,6 +36,9 @@ _WAITS = {FREE_FAILURES + n: min(FIRST_WAIT * 2**n, LONGEST_WAIT) for n in range
 """The wait after that many failures; after more than the last, the longest."""
 
 
+NO_WAIT = timedelta()
+"""What is left of a wait that was there when the guess was to be charged, and has come to its end since."""
+
 NO_END = 2**31 - 1
 """More failures than anybody lives to see, of a budget that locks nobody out."""
 
@@ -127,7 +130,7 @@ async def charge(tx: Transaction, budget: Budget, now: datetime) -> int:
     _, row = await tx.follow(_CHARGE, **charging(budget, now))
     if row is None:
         await refuse_waiting(tx, budget, now)
-        raise AttemptsSpent(timedelta())  # it has come to its end since
+        raise AttemptsSpent(NO_WAIT)
     failures: int = row.failures
     return failures
 

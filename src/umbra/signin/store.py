@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from umbra.attempts import store as attempts
-from umbra.attempts.store import Budget
+from umbra.attempts.errors import AttemptsSpent
+from umbra.attempts.store import NO_WAIT, Budget
 from umbra.audit import store as audit
 from umbra.challenge import store as challenges
 from umbra.challenge.errors import ChallengeRefused
@@ -42,10 +43,10 @@ async def charge(tx: Transaction, budget: Budget, challenge: Challenge | None, n
     """
     if challenge is None:
         return await attempts.charge(tx, budget, now)
-    _, row = await tx.follow(_CHARGE_BOTH, challenge_id=challenge.id, **attempts.charging(budget, now))
+    held, row = await tx.follow(_CHARGE_BOTH, challenge_id=challenge.id, **attempts.charging(budget, now))
     if row is None:
         await attempts.refuse_waiting(tx, budget, now)
-        raise ChallengeRefused
+        raise AttemptsSpent(NO_WAIT) if held else ChallengeRefused
     failures: int = row.failures
     return failures
 
