@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
@@ -12,6 +12,8 @@ from sqlalchemy import select, update
 from support.audit import reasons_of
 from support.people import BASE_URL, Person
 from umbra.app import application
+from umbra.attempts import store as attempts
+from umbra.attempts.store import Budget
 from umbra.attempts.tables import AttemptsRow
 from umbra.auth import Auth
 from umbra.challenge.tables import ChallengeRow
@@ -62,6 +64,25 @@ async def test_the_count_belongs_to_the_account_and_not_to_the_challenge(enrolle
     assert "attempts_spent" == (await enrolled.verify(code=enrolled.code(1))).json()["reason"]
     step_up = await enrolled.post("/step-up", {"code": enrolled.code(1)})
     assert "attempts_spent" == step_up.json()["reason"]
+
+
+async def test_a_wait_that_ends_in_the_moment_of_a_guess_does_not_end_the_challenge(
+    auth: Auth, enrolled: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await enrolled.verify(code=enrolled.wrong_code())
+    token = await enrolled.challenge()
+    how_long = attempts.refuse_waiting
+
+    async def forgiven_meanwhile(tx: Transaction, budget: Budget, now: datetime) -> None:
+        await attempts.forgive(tx, budget, now)
+        await how_long(tx, budget, now)
+
+    monkeypatch.setattr(attempts, "refuse_waiting", forgiven_meanwhile)
+    await set_failures(auth, "totp:1", attempts.MOST_TOTP_FAILURES)
+    waiting = await enrolled.verify(token, code=enrolled.code(1))
+    assert (429, "attempts_spent", 1) == (waiting.status_code, waiting.json()["reason"], waiting.json()["retry_after"])
+    await set_failures(auth, "totp:1", 0)
+    assert 200 == (await enrolled.verify(token, code=enrolled.code(1))).status_code
 
 
 @pytest.mark.parametrize(

@@ -130,8 +130,8 @@ GUARDS = (
             ),
             Cut(
                 "signin/store.py",
-                "    _, row = await tx.follow(_CHARGE_BOTH,",
-                "    await attempts.refuse_waiting(tx, budget, now)\n    _, row = await tx.follow(_CHARGE_BOTH,",
+                "    held, row = await tx.follow(_CHARGE_BOTH,",
+                "    await attempts.refuse_waiting(tx, budget, now)\n    held, row = await tx.follow(_CHARGE_BOTH,",
             ),
         ),
         (
@@ -357,7 +357,7 @@ def _is_noticed(guard: Guard, address: str) -> bool:
     green = set(guard.tests)
     with _without(guard) as source:
         for _ in range(TRIES):
-            green -= _failed(sorted(green), source, address)
+            green -= _failed(_run(sorted(green), source, address))
             if not green:
                 break
     for test in guard.tests:
@@ -368,9 +368,12 @@ def _is_noticed(guard: Guard, address: str) -> bool:
 def _is_green(address: str) -> bool:
     """Say whether all of these tests pass on the source as it is."""
     tests = sorted({test for guard in GUARDS for test in guard.tests})
-    failed = _failed(tests, SOURCE, address)
+    done = _run(tests, SOURCE, address)
+    failed = _failed(done)
     for test in tests:
         _say(f"{'RED' if test in failed else 'green'}  with every guard  {test}")
+    if failed:
+        _say(done.stdout)
     return not failed
 
 
@@ -385,11 +388,8 @@ def _without(guard: Guard) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _failed(tests: list[str], source: Path, address: str) -> set[str]:
-    """Run tests on PostgreSQL against ``source``, and return those that failed.
-
-    A test that could not run has noticed nothing: that is a fault of this script's.
-    """
+def _run(tests: list[str], source: Path, address: str) -> subprocess.CompletedProcess[str]:
+    """Run tests on PostgreSQL against ``source``."""
     environment = os.environ | {
         "PYTHONPATH": str(source),
         "UMBRA_TEST_SOURCE": str(source),
@@ -397,7 +397,14 @@ def _failed(tests: list[str], source: Path, address: str) -> set[str]:
     }
     chosen = f"postgresql and ({' or '.join(tests)})"
     command = [sys.executable, "-m", "pytest", "-q", "-rfE", "-k", chosen, "tests/races"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def _failed(done: subprocess.CompletedProcess[str]) -> set[str]:
+    """Return the tests that failed.
+
+    A test that could not run has noticed nothing: that is a fault of this script's.
+    """
     results = [match for line in done.stdout.splitlines() if (match := RESULT.match(line))]
     if done.returncode not in {0, 1} or any(result["what"] == "ERROR" for result in results):
         raise RuntimeError(done.stdout + done.stderr)
