@@ -130,6 +130,11 @@ GUARDS = (
             ),
             Cut(
                 "signin/store.py",
+                "    held, row = await tx.follow(_CHARGE_AND_FIND,",
+                "    await attempts.refuse_waiting(tx, budget, now)\n    held, row = await tx.follow(_CHARGE_AND_FIND,",
+            ),
+            Cut(
+                "signin/store.py",
                 "    held, row = await tx.follow(_CHARGE_BOTH,",
                 "    await attempts.refuse_waiting(tx, budget, now)\n    held, row = await tx.follow(_CHARGE_BOTH,",
             ),
@@ -186,8 +191,9 @@ GUARDS = (
         "a password is charged before it is looked at",
         (
             Cut(
-                "passwords/flows.py",
-                "    async with auth.db.single() as tx:\n        await attempts.charge(tx, budget, auth.clock.now())\n",
+                "signin/passwords.py",
+                "    stored = await _charged(auth, budget, folded(username), note)\n",
+                "    async with auth.db.read() as tx:\n        stored = await passwords.find(tx, folded(username))\n",
             ),
         ),
         ("test_of_fifty_wrong_passwords_at_once_from_one_address_five_are_looked_at",),
@@ -259,7 +265,7 @@ GUARDS = (
     ),
     Guard(
         "a sign-in holds the account",
-        (Cut("passwords/store.py", "    .with_for_update(key_share=True)\n"),),
+        (Cut("passwords/store.py", "        .with_for_update(key_share=True)\n"),),
         (
             "test_an_account_has_a_hundred_open_challenges_and_no_more",
             "test_nothing_begun_with_the_old_password_outlives_its_change",
@@ -269,8 +275,25 @@ GUARDS = (
         ),
     ),
     Guard(
+        "a sign-in holds the account before it asks whether a code is needed",
+        (
+            Cut(
+                "signin/flows.py",
+                "            await passwords.accept(tx, checked, now)\n            limits",
+                "            limits",
+            ),
+            Cut(
+                "signin/flows.py",
+                "values, note.happened(), now)\n            outcome",
+                "values, note.happened(), now)\n"
+                "            await passwords.accept(tx, checked, now)\n            outcome",
+            ),
+        ),
+        ("test_no_sign_in_by_password_alone_outlives_the_first_authenticator",),
+    ),
+    Guard(
         "a sign-in asks whether the password is still the one that was checked",
-        (Cut("passwords/store.py", '        UserRow.password_version == bindparam("version"),\n'),),
+        (Cut("passwords/store.py", '            UserRow.password_version == bindparam("version"),\n'),),
         ("test_nothing_begun_with_the_old_password_outlives_its_change",),
     ),
     Guard(
@@ -278,7 +301,7 @@ GUARDS = (
         (
             Cut(
                 "passwords/store.py",
-                'bindparam("version"),\n        UserRow.disabled_at.is_(None),',
+                'bindparam("version"),\n            UserRow.disabled_at.is_(None),',
                 'bindparam("version"),',
             ),
         ),

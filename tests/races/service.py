@@ -24,10 +24,9 @@ from umbra.attempts.store import Budget
 from umbra.attempts.tables import AttemptsRow
 from umbra.auth import Auth
 from umbra.backup_codes.tables import BackupCodeRow
-from umbra.challenge import store as challenge_store
 from umbra.challenge.tables import ChallengeRow
 from umbra.core.clock import FixedClock
-from umbra.core.events import Client
+from umbra.core.events import Client, Event, Happened
 from umbra.core.ids import AuthenticatorId, SessionId
 from umbra.core.secret import Secret
 from umbra.core.typed import Digits
@@ -39,6 +38,7 @@ from umbra.sessions import store as session_store
 from umbra.sessions.tables import SessionRow
 from umbra.settings import Settings
 from umbra.signin import account, flows, secondfactor
+from umbra.signin import store as signin_store
 from umbra.signin.flows import SignedIn
 from umbra.totp.algorithm import PERIOD_SECONDS, Step, step_at
 from umbra.totp.tables import AuthenticatorRow
@@ -238,7 +238,8 @@ class Service:
         async with self.auth.db.begin() as tx:
             for token in made:
                 hashed = tokens.CHALLENGE.hash_of_new(token)
-                await challenge_store.create(tx, owner.user.id, hashed, self.auth.clock.now())
+                happened = Happened(Event.SIGN_IN_PASSWORD, NOBODY, owner.user.id)
+                await signin_store.open_challenge(tx, owner.user.id, hashed, happened, self.auth.clock.now())
         return [token.reveal() for token in made]
 
     async def sessions(self, owner: Owner, count: int) -> list[str]:

@@ -1,13 +1,14 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, select, update
 from sqlalchemy.sql.dml import UpdateBase
 
 from umbra.challenge.errors import ChallengeRefused
 from umbra.challenge.tables import ChallengeRow
 from umbra.core.ids import ChallengeId, UserId
-from umbra.db.statements import delete_some
+from umbra.db.statements import delete_some, insert_given
 from umbra.db.transaction import Statement, Transaction
 from umbra.users.tables import UserRow
 from umbra.users.user import User
@@ -23,6 +24,32 @@ _FIND = Statement(
     .join(UserRow, UserRow.id == ChallengeRow.user_id)
     .where(ChallengeRow.token_hash == bindparam("token_hash"), UserRow.disabled_at.is_(None))
 )
+
+
+_NEWEST = (
+    select(ChallengeRow.id)
+    .where(ChallengeRow.user_id == bindparam("user_id"))
+    .order_by(ChallengeRow.id.desc())
+    .limit(MOST_OPEN - 1)
+)
+_END_OLDEST = Statement(
+    delete(ChallengeRow)
+    .where(ChallengeRow.user_id == bindparam("user_id"), ChallengeRow.id.not_in(_NEWEST))
+    .returning(ChallengeRow.id)
+)
+
+
+def opened(given: ColumnElement[bool]) -> UpdateBase:
+    """Open a challenge; the only statement that does."""
+    return insert_given(
+        ChallengeRow,
+        given,
+        user_id="user_id",
+        token_hash="token_hash",  # noqa: S106 - the name of a value
+        created_at="now",
+        expires_at="expires_at",
+        guesses=0,
+    ).returning(ChallengeRow.id)
 
 
 def held_open(given: ColumnElement[bool]) -> Select[int]:
@@ -66,20 +93,14 @@ class Challenge:
     user: User
 
 
-async def create(tx: Transaction, user_id: UserId, token_hash: str, now: datetime) -> None:
-    """Open a challenge; the caller holds the user's row, so that the count cannot be passed from two sides."""
-    newest = (
-        select(ChallengeRow.id)
-        .where(ChallengeRow.user_id == user_id)
-        .order_by(ChallengeRow.id.desc())
-        .limit(MOST_OPEN - 1)
-    )
-    await tx.execute(delete(ChallengeRow).where(ChallengeRow.user_id == user_id, ChallengeRow.id.not_in(newest)))
-    await tx.execute(
-        insert(ChallengeRow).values(
-            user_id=user_id, token_hash=token_hash, created_at=now, expires_at=now + LIFETIME, guesses=0
-        )
-    )
+async def end_oldest(tx: Transaction, user_id: UserId) -> None:
+    """Make room for one more challenge of an account."""
+    await tx.execute(_END_OLDEST, user_id=user_id)
+
+
+def opening(user_id: UserId, token_hash: str, now: datetime) -> dict[str, Any]:
+    """Return the values for ``opened``."""
+    return {"user_id": user_id, "token_hash": token_hash, "now": now, "expires_at": now + LIFETIME}
 
 
 async def find(tx: Transaction, token_hash: str) -> Challenge:

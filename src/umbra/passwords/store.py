@@ -1,11 +1,11 @@
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, select, update
 
 from umbra.core.ids import UserId
-from umbra.db.transaction import Statement, Transaction
-from umbra.passwords.errors import CredentialsRefused
+from umbra.db.transaction import Chain, Transaction
 from umbra.users.tables import UserRow
 from umbra.users.user import User
 
@@ -20,8 +20,9 @@ class StoredPassword:
     password_hash: str = field(repr=False)
 
 
-_FIND = Statement(
-    select(
+def found(given: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """Look up the account of a folded name, disabled ones too."""
+    return select(
         UserRow.id,
         UserRow.username,
         UserRow.email,
@@ -29,41 +30,42 @@ _FIND = Statement(
         UserRow.disabled_at,
         UserRow.password_version,
         UserRow.password_hash,
-    ).where(UserRow.username_key == bindparam("username_key"))
-)
-
-_HOLD_UNCHANGED = Statement(
-    select(UserRow.id)
-    .where(
-        UserRow.id == bindparam("user_id"),
-        UserRow.password_version == bindparam("version"),
-        UserRow.disabled_at.is_(None),
-    )
-    .with_for_update(key_share=True)
-)
+    ).where(UserRow.username_key == bindparam("username_key"), given)
 
 
-async def find(tx: Transaction, username_key: str) -> StoredPassword | None:
-    """Return the account of a folded name, disabled ones too."""
-    row = (await tx.execute(_FIND, username_key=username_key)).one_or_none()
-    if row is None:
-        return None
-    user = User(UserId(row.id), row.username, row.email, row.is_operator)
-    return StoredPassword(user, row.disabled_at, row.password_version, row.password_hash)
-
-
-async def hold_unchanged(tx: Transaction, user_id: UserId, version: int) -> None:
+def held_unchanged(given: ColumnElement[bool]) -> Select[int]:
     """Lock the account's row, provided that the password that was checked is still its password.
 
     A sign-in holds it until its session or challenge exists; a change of password, of the second factor, or a
     disabling therefore comes wholly before it or wholly after it, and then ends what it made.
-
-    Raises:
-        CredentialsRefused: The password has changed, or the account was disabled, since the check.
     """
-    held = await tx.execute(_HOLD_UNCHANGED, user_id=user_id, version=version)
-    if held.first() is None:
-        raise CredentialsRefused("superseded")
+    return (
+        select(UserRow.id)
+        .where(
+            UserRow.id == bindparam("user_id"),
+            UserRow.password_version == bindparam("version"),
+            UserRow.disabled_at.is_(None),
+            given,
+        )
+        .with_for_update(key_share=True)
+    )
+
+
+_FIND = Chain(found)
+
+
+async def find(tx: Transaction, username_key: str) -> StoredPassword | None:
+    """Return the account of a folded name, disabled ones too."""
+    _, row = await tx.follow(_FIND, username_key=username_key)
+    return stored_password_of(row)
+
+
+def stored_password_of(row: Row[*tuple[Any, ...]] | None) -> StoredPassword | None:
+    """Return what ``found`` found."""
+    if row is None:
+        return None
+    user = User(UserId(row.id), row.username, row.email, row.is_operator)
+    return StoredPassword(user, row.disabled_at, row.password_version, row.password_hash)
 
 
 async def rehash(tx: Transaction, user_id: UserId, password_hash: str) -> None:

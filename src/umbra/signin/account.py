@@ -11,11 +11,11 @@ from umbra.core.secret import Secret
 from umbra.core.typed import Digits
 from umbra.crypto import tokens
 from umbra.db import state
-from umbra.passwords import flows as passwords
 from umbra.passwords import store as password_store
+from umbra.passwords.flows import prepared
 from umbra.sessions import store as sessions
 from umbra.sessions.session import Current
-from umbra.signin import guesses
+from umbra.signin import guesses, passwords
 from umbra.signin.guesses import Guess
 from umbra.totp import store as totp
 from umbra.totp.errors import NotEnabled
@@ -124,7 +124,7 @@ async def change_password(
             raise InvalidRequest(("code", "is required"))
         if code is not None and not is_enabled:
             raise NotEnabled
-        async with passwords.prepared(auth, new, username=me.user.username, email=me.user.email) as slot:
+        async with prepared(auth, new, username=me.user.username, email=me.user.email) as slot:
             checked = await passwords.check(auth, slot, me.user.username, password, client, note)
             proven = None
             if code is not None:
@@ -190,7 +190,7 @@ async def enable(auth: Auth, user: User) -> None:
 async def _new_user(
     auth: Auth, username: str, password: Secret[str], email: str | None, *, is_operator: bool
 ) -> NewUser:
-    async with passwords.prepared(auth, password, username=username, email=email) as slot:
+    async with prepared(auth, password, username=username, email=email) as slot:
         if await _is_taken(auth, username):
             raise UsernameTaken
         (hashed,) = await slot.hash(password)

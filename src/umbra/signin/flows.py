@@ -3,26 +3,22 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from umbra.audit import store as audit
 from umbra.auth import Auth
 from umbra.backup_codes import store as backup_codes
 from umbra.challenge import store as challenges
 from umbra.challenge.errors import ChallengeRefused
-from umbra.core.events import Client, Event, watching
+from umbra.core.events import Client, Event, Happened, watching
 from umbra.core.ids import UserId
 from umbra.core.proof import BackupProof, SecondFactorProof
 from umbra.core.secret import Secret
 from umbra.crypto import tokens
 from umbra.db.transaction import Transaction
-from umbra.passwords import flows as passwords
 from umbra.sessions import flows as session_flows
 from umbra.sessions import store as sessions
 from umbra.sessions.session import Current
-from umbra.signin import guesses
+from umbra.signin import guesses, passwords, store
 from umbra.signin.guesses import Guess, NewSession
-from umbra.totp import store as totp
 from umbra.totp.errors import NotEnabled
-from umbra.users.user import User
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,32 +49,29 @@ async def login(auth: Auth, username: str, password: Secret[str], client: Client
     async with watching(auth.sink, Event.SIGN_IN_PASSWORD, client) as note:
         with auth.hashing.slot() as slot:
             checked = await passwords.check(auth, slot, username, password, client, note)
+        user, token = checked.user, tokens.SESSION.new(auth.entropy)
+        token_hash = tokens.SESSION.hash_of_new(token)
         async with guesses.handing_back(auth, checked.budget), auth.db.begin() as tx:
             now = auth.clock.now()
             await passwords.accept(tx, checked, now)
+            limits = session_flows.limits(auth)
+            values = sessions.creating(user.id, token_hash, client=client, now=now, limits=limits, second_factor=False)
+            session = await store.begin_without_code(tx, values, note.happened(), now)
             outcome = (
-                await _code_required(auth, tx, checked.user.id, now)
-                if await totp.is_enabled(tx, checked.user.id)
-                else await _signed_in(auth, tx, checked.user, client, now)
+                SignedIn(Current(user, session, token_hash), token)
+                if session is not None
+                else await _code_required(auth, tx, user.id, note.happened(), now)
             )
-            await audit.keep(tx, note.happened(), now)
         note.is_kept = True
         return outcome
 
 
-async def _code_required(auth: Auth, tx: Transaction, user_id: UserId, now: datetime) -> CodeRequired:
+async def _code_required(
+    auth: Auth, tx: Transaction, user_id: UserId, happened: Happened, now: datetime
+) -> CodeRequired:
     mfa_token = tokens.CHALLENGE.new(auth.entropy)
-    await challenges.create(tx, user_id, tokens.CHALLENGE.hash_of_new(mfa_token), now)
+    await store.open_challenge(tx, user_id, tokens.CHALLENGE.hash_of_new(mfa_token), happened, now)
     return CodeRequired(mfa_token, challenges.LIFETIME)
-
-
-async def _signed_in(auth: Auth, tx: Transaction, user: User, client: Client, now: datetime) -> SignedIn:
-    token = tokens.SESSION.new(auth.entropy)
-    token_hash = tokens.SESSION.hash_of_new(token)
-    limits = session_flows.limits(auth)
-    values = sessions.creating(user.id, token_hash, client=client, now=now, limits=limits, second_factor=False)
-    session = await sessions.create(tx, values)
-    return SignedIn(Current(user, session, token_hash), token)
 
 
 async def verify(auth: Auth, mfa_token: str, proof: SecondFactorProof, client: Client) -> SignedIn:

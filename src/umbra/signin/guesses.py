@@ -27,11 +27,10 @@ from umbra.core.proof import BackupProof, CodeRefused, SecondFactorProof, TotpPr
 from umbra.core.typed import Digits
 from umbra.crypto.argon import Slot
 from umbra.db.transaction import DatabaseFault, Transaction
-from umbra.passwords import flows as passwords
-from umbra.passwords.flows import Checked
 from umbra.sessions import store as sessions
 from umbra.sessions.session import Session
-from umbra.signin import store
+from umbra.signin import passwords, store
+from umbra.signin.passwords import Checked
 from umbra.signin.store import RECORD_AND_CREATE, RECORD_AND_RENEW
 from umbra.totp import flows as totp_flows
 from umbra.totp import store as totp

@@ -15,10 +15,9 @@ from umbra.core.secret import Secret
 from umbra.core.typed import Digits
 from umbra.crypto import tokens
 from umbra.db.transaction import Transaction
-from umbra.passwords import flows as passwords
 from umbra.sessions import store as sessions
 from umbra.sessions.session import Current
-from umbra.signin import guesses, policy
+from umbra.signin import guesses, passwords, policy
 from umbra.signin.guesses import Guess, NewSession
 from umbra.totp import flows as totp_flows
 from umbra.totp import store as totp

@@ -11,15 +11,25 @@ from umbra.audit import store as audit
 from umbra.challenge import store as challenges
 from umbra.challenge.errors import ChallengeRefused
 from umbra.challenge.store import Challenge
+from umbra.core.events import Happened
 from umbra.core.ids import UserId
 from umbra.core.proof import CodeRefused
 from umbra.db.transaction import Chain, Transaction
+from umbra.passwords import store as passwords
+from umbra.passwords.errors import CredentialsRefused
+from umbra.passwords.store import StoredPassword
 from umbra.sessions import store as sessions
+from umbra.sessions.session import Session
 from umbra.totp import store as totp
 from umbra.totp.flows import Match
 from umbra.totp.store import DIGITS_DEAD_STEPS
 
 _CHARGE_BOTH = Chain(challenges.held_open, attempts.charged, challenges.charged, shown=1)
+
+_CHARGE_AND_FIND = Chain(attempts.charged, passwords.found)
+_ACCEPT_PASSWORD = Chain(passwords.held_unchanged, attempts.forgiven)
+_BEGIN_WITHOUT_CODE = Chain(totp.absent, audit.kept, sessions.created)
+_OPEN_CHALLENGE = Chain(challenges.opened, audit.kept)
 
 _MOVE = Chain(totp.moved, attempts.forgiven)
 _SPEND_CHALLENGE = Chain(challenges.spent)
@@ -49,6 +59,48 @@ async def charge(tx: Transaction, budget: Budget, challenge: Challenge | None, n
         raise AttemptsSpent(NO_WAIT) if held else ChallengeRefused
     failures: int = row.failures
     return failures
+
+
+async def charge_password(tx: Transaction, budget: Budget, username_key: str, now: datetime) -> StoredPassword | None:
+    """Charge one guess at the password of a name, and return its account, if there is one.
+
+    Raises:
+        AttemptsSpent: The budget has to wait; nothing was charged.
+    """
+    held, row = await tx.follow(_CHARGE_AND_FIND, username_key=username_key, **attempts.charging(budget, now))
+    if not held:
+        await attempts.refuse_waiting(tx, budget, now)
+        raise AttemptsSpent(NO_WAIT)
+    return passwords.stored_password_of(row)
+
+
+async def accept_password(tx: Transaction, user_id: UserId, version: int, budget: Budget, now: datetime) -> None:
+    """Hold the account, if its password is still the one that was right, and clear the count.
+
+    Whatever is asked about the account afterwards is another statement on purpose: this one sees the database as it
+    was before it had waited for whoever else held the account.
+
+    Raises:
+        CredentialsRefused: The password has changed, or the account was disabled, since the check.
+    """
+    held, _ = await tx.follow(_ACCEPT_PASSWORD, user_id=user_id, version=version, budget=budget.name, now=now)
+    if not held:
+        raise CredentialsRefused("superseded")
+
+
+async def begin_without_code(
+    tx: Transaction, values: dict[str, Any], happened: Happened, now: datetime
+) -> Session | None:
+    """Begin a session on a password alone, unless the account has an authenticator; the caller holds the account."""
+    held, row = await tx.follow(_BEGIN_WITHOUT_CODE, **values | audit.keeping(happened, now))
+    return sessions.session_of(row) if held else None
+
+
+async def open_challenge(tx: Transaction, user_id: UserId, token_hash: str, happened: Happened, now: datetime) -> None:
+    """Open a challenge; the caller holds the account, so that the limit cannot be passed from two sides."""
+    await challenges.end_oldest(tx, user_id)
+    values = challenges.opening(user_id, token_hash, now)
+    await tx.follow(_OPEN_CHALLENGE, **values | audit.keeping(happened, now))
 
 
 async def spend_challenge(tx: Transaction, challenge: Challenge, now: datetime) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, delete, exists, func, literal, or_, select, update
 from sqlalchemy.sql.dml import UpdateBase
 
 from umbra.core.ids import AuthenticatorId, SessionId, UserId
@@ -114,6 +114,14 @@ _IS_ENABLED = Statement(
     .where(AuthenticatorRow.user_id == bindparam("user_id"), AuthenticatorRow.confirmed_at.is_not(None))
     .limit(1)
 )
+
+
+def absent(given: ColumnElement[bool]) -> Select[int]:
+    """Ask for an account that has no confirmed authenticator."""
+    confirmed = exists().where(
+        AuthenticatorRow.user_id == bindparam("user_id"), AuthenticatorRow.confirmed_at.is_not(None)
+    )
+    return select(literal(1).label("absent")).where(~confirmed, given)
 
 
 async def was_used(tx: Transaction, user_id: UserId, code: Digits, steps: Sequence[Step]) -> bool:

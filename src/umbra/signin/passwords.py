@@ -1,0 +1,91 @@
+"""The one way by which a password is looked at; every door leads here."""
+
+import ipaddress
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from umbra.attempts import store as attempts
+from umbra.attempts.errors import AttemptsSpent
+from umbra.auth import Auth
+from umbra.core.events import Client, Note
+from umbra.core.secret import Secret
+from umbra.core.typed import folded, is_too_long
+from umbra.crypto.argon import Slot
+from umbra.db.transaction import Transaction
+from umbra.passwords import store as passwords
+from umbra.passwords.errors import CredentialsRefused
+from umbra.passwords.store import StoredPassword
+from umbra.signin import store
+from umbra.users.user import User
+
+IPV6_NETWORK_BITS = 64
+"""What one subscriber has of IPv6; a limit on single addresses would limit nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A password that was right when it was looked at; ``accept`` says whether it still counts."""
+
+    user: User
+    budget: attempts.Budget
+    version: int
+    better_hash: str | None = field(repr=False, default=None)
+
+
+async def check(auth: Auth, slot: Slot, username: str, password: Secret[str], client: Client, note: Note) -> Checked:
+    """Charge a guess and look at a password; exactly one hash, whoever asks about whom.
+
+    Raises:
+        AttemptsSpent: Too many wrong ones for this account from this network.
+        CredentialsRefused: Wrong password, unknown user, disabled account.
+    """
+    note.detail["method"] = "password"
+    budget = attempts.password_budget(folded(username), network_of(client.ip))
+    stored = await _charged(auth, budget, folded(username), note)
+    is_candidate = stored is not None and not is_too_long(password)
+    looked_at = Secret("") if is_too_long(password) else password
+    matches = await slot.matches(stored.password_hash if stored and is_candidate else None, looked_at)
+    if stored is None:
+        raise CredentialsRefused("unknown_user")
+    if not matches:
+        raise CredentialsRefused("wrong")
+    if stored.disabled_at is not None:
+        raise CredentialsRefused("disabled")
+    better = (await slot.hash(password))[0] if auth.hashing.is_outdated(stored.password_hash) else None
+    return Checked(stored.user, budget, stored.version, better)
+
+
+async def accept(tx: Transaction, checked: Checked, now: datetime) -> None:
+    """Hold the account for this transaction, clear its wrong passwords, renew an outdated hash.
+
+    Raises:
+        CredentialsRefused: The password has changed, or the account was disabled, since the check.
+    """
+    await store.accept_password(tx, checked.user.id, checked.version, checked.budget, now)
+    if checked.better_hash is not None:
+        await passwords.rehash(tx, checked.user.id, checked.better_hash)
+
+
+def network_of(ip: str | None) -> str:
+    """Return the network that one caller can easily move in: an IPv4 address, an IPv6 /64."""
+    try:
+        address = ipaddress.ip_address(ip or "")
+    except ValueError:
+        return "unknown"
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
+        return str(ipaddress.ip_network((address, IPV6_NETWORK_BITS), strict=False))
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+async def _charged(auth: Auth, budget: attempts.Budget, username_key: str, note: Note) -> StoredPassword | None:
+    """Charge the guess, commit, and return the account, which the audit log is told, that has to wait or not."""
+    try:
+        async with auth.db.single() as tx:
+            stored = await store.charge_password(tx, budget, username_key, auth.clock.now())
+    except AttemptsSpent:
+        async with auth.db.read() as tx:
+            waiting = await passwords.find(tx, username_key)
+        note.user_id = waiting.user.id if waiting else None
+        raise
+    note.user_id = stored.user.id if stored else None
+    return stored
