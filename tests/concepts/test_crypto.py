@@ -2,6 +2,7 @@ import asyncio
 import os
 import sys
 import threading
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import argon2
@@ -13,7 +14,7 @@ from umbra.core.entropy import SystemEntropy
 from umbra.core.errors import Busy, Misconfigured
 from umbra.core.secret import Secret
 from umbra.crypto import envelope, keyring, tokens
-from umbra.crypto.argon import NICENESS, PROFILES, QUEUE_PER_THREAD, HashingPool
+from umbra.crypto.argon import NICENESS, PROFILES, QUEUE_PER_THREAD, REFUSALS_PER_SECOND, HashingPool
 from umbra.crypto.envelope import MovedSecret, Place
 from umbra.crypto.keyring import Keyring, UnreadableToken, new_key
 
@@ -136,7 +137,7 @@ async def test_nobodys_password_costs_what_everybodys_does(profile: argon2.Param
 @pytest.mark.skipif(sys.platform != "linux", reason="only there each thread has a priority of its own")
 async def test_hashing_gives_way_to_the_event_loop() -> None:
     pool = HashingPool(CHEAP, threads=1)
-    with pool.slot() as slot:
+    async with pool.slot() as slot:
         theirs = await slot.run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
     assert theirs == min(19, os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) + NICENESS)
     pool.close()
@@ -145,20 +146,39 @@ async def test_hashing_gives_way_to_the_event_loop() -> None:
 async def test_a_full_pool_is_busy_and_frees_itself() -> None:
     pool = HashingPool(CHEAP, threads=1)
     gate = threading.Event()
-    reserved = [pool.slot() for _ in range(1 + QUEUE_PER_THREAD)]
-    slots = [one.__enter__() for one in reserved]
-    held = asyncio.ensure_future(slots[0].run(gate.wait))
-    with pytest.raises(Busy), pool.slot():
-        pass
-    gate.set()
-    assert await held
-    for one in reserved:
-        one.__exit__(None, None, None)
-    with pool.slot() as slot:
+    async with AsyncExitStack() as reserved:
+        slots = [await reserved.enter_async_context(pool.slot()) for _ in range(1 + QUEUE_PER_THREAD)]
+        held = asyncio.ensure_future(slots[0].run(gate.wait))
+        with pytest.raises(Busy):
+            await pool.slot().__aenter__()
+        gate.set()
+        assert await held
+    async with pool.slot() as slot:
         (hashed,) = await slot.hash(Secret("password"))
         assert await slot.matches(hashed, Secret("password"))
         assert not await slot.matches(hashed, Secret("Password"))
         assert not await slot.matches(None, Secret("nobody's password"))
+    pool.close()
+
+
+async def test_a_crowd_is_refused_one_after_the_other_and_nobody_else_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = HashingPool(CHEAP, threads=1)
+    now, waits = 1000.0, []
+
+    async def waited(seconds: float) -> None:
+        waits.append(round(seconds, 6))
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+    monkeypatch.setattr(asyncio, "sleep", waited)
+    async with AsyncExitStack() as reserved:
+        for _ in range(1 + QUEUE_PER_THREAD):
+            await reserved.enter_async_context(pool.slot())
+        for moment in (0.0, 0.0, 0.0, 1 / REFUSALS_PER_SECOND, 3 / REFUSALS_PER_SECOND, 9.0):
+            now = 1000.0 + moment
+            with pytest.raises(Busy):
+                await pool.slot().__aenter__()
+    turn = 1 / REFUSALS_PER_SECOND
+    assert [turn, 2 * turn, 2 * turn, turn] == waits  # the first and the last came to no crowd
     pool.close()
 
 
@@ -168,7 +188,7 @@ async def test_a_caller_who_leaves_gives_the_place_back_when_the_thread_is_done(
     gate = threading.Event()
 
     async def leaves() -> None:
-        with pool.slot() as slot:
+        async with pool.slot() as slot:
             await slot.run(gate.wait)
 
     leaving = asyncio.ensure_future(leaves())

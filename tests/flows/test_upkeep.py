@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import argon2
@@ -109,26 +110,24 @@ async def test_a_full_pool_refuses_passwords_at_once_charges_nothing_and_leaves_
 ) -> None:
     token = await enrolled.challenge()
     gate = threading.Event()
-    holders = [auth.hashing.slot() for _ in range(2 * (1 + QUEUE_PER_THREAD))]
-    slots = [holder.__enter__() for holder in holders]
-    running = [asyncio.ensure_future(slot.run(gate.wait)) for slot in slots]
-    try:
-        for answer in (
-            await enrolled.login(),
-            await enrolled.post("/login", {"username": "nobody", "password": "wrong"}),
-            await enrolled.verify(token, backup_code=enrolled.backup_codes[0]),
-            await enrolled.post("/totp/disable", {"password": enrolled.password, "code": enrolled.fresh_code()}),
-        ):
-            assert (503, "busy", "1") == (
-                answer.status_code, answer.json()["reason"], answer.headers["Retry-After"],
-            )  # fmt: skip
-        assert 200 == (await enrolled.get("/session")).status_code
-        assert 200 == (await enrolled.verify(token, code=enrolled.fresh_code())).status_code
-    finally:
-        gate.set()
-        await asyncio.gather(*running)
-        for holder in holders:
-            holder.__exit__(None, None, None)
+    async with AsyncExitStack() as holders:
+        slots = [await holders.enter_async_context(auth.hashing.slot()) for _ in range(2 * (1 + QUEUE_PER_THREAD))]
+        running = [asyncio.ensure_future(slot.run(gate.wait)) for slot in slots]
+        try:
+            for answer in (
+                await enrolled.login(),
+                await enrolled.post("/login", {"username": "nobody", "password": "wrong"}),
+                await enrolled.verify(token, backup_code=enrolled.backup_codes[0]),
+                await enrolled.post("/totp/disable", {"password": enrolled.password, "code": enrolled.fresh_code()}),
+            ):
+                assert (503, "busy", "1") == (
+                    answer.status_code, answer.json()["reason"], answer.headers["Retry-After"],
+                )  # fmt: skip
+            assert 200 == (await enrolled.get("/session")).status_code
+            assert 200 == (await enrolled.verify(token, code=enrolled.fresh_code())).status_code
+        finally:
+            gate.set()
+            await asyncio.gather(*running)
     async with auth.db.read() as tx:
         charged = await tx.execute(select(AttemptsRow.failures).where(AttemptsRow.failures > 0))
     assert [] == charged.all()

@@ -4,9 +4,9 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -37,6 +37,9 @@ PROFILES: dict[str, argon2.Parameters] = {
 
 QUEUE_PER_THREAD = 16
 """At some 25 ms a hash, the last in the queue waits less than half a second."""
+
+REFUSALS_PER_SECOND = 400
+"""A refusal costs the event loop about what a session check does; a crowd that is refused gets no more of it."""
 
 NICENESS = 10
 """About a tenth of the processor time of a thread that wants it as much; all of it when none does."""
@@ -84,15 +87,17 @@ class HashingPool:
             f"${_NOTHING[: -(-profile.salt_len * 4 // 3)]}${_NOTHING[: -(-profile.hash_len * 4 // 3)]}"
         )
         self._free = count * (1 + QUEUE_PER_THREAD)
+        self._next_refusal = 0.0
 
-    @contextmanager
-    def slot(self) -> Iterator[Slot]:
-        """Reserve a place for as long as the block, and its hash, lasts.
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[Slot]:
+        """Reserve a place for as long as the block, and its hash, lasts; a crowd is refused one after the other.
 
         Raises:
             Busy: All places are taken.
         """
         if self._free <= 0:
+            await self._turn_to_be_refused()
             raise Busy
         self._free -= 1
         slot = Slot(self)
@@ -112,6 +117,14 @@ class HashingPool:
     def close(self) -> None:
         """Let the threads end."""
         self.threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _turn_to_be_refused(self) -> None:
+        """Wait for one's turn, which takes no time unless there is a crowd."""
+        now = asyncio.get_running_loop().time()
+        turn = max(now, self._next_refusal)
+        self._next_refusal = turn + 1 / REFUSALS_PER_SECOND
+        if turn > now:
+            await asyncio.sleep(turn - now)
 
     def _release(self) -> None:
         self._free += 1

@@ -17,7 +17,7 @@ async def prepared(auth: Auth, password: Secret[str], *, username: str, email: s
         PasswordRefused: It is not good enough.
         Busy: The pool is full.
     """
-    with auth.hashing.slot() as slot:
+    async with auth.hashing.slot() as slot:
         await slot.run(
             lambda: policy.check(
                 password,

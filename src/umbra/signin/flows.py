@@ -47,7 +47,7 @@ async def login(auth: Auth, username: str, password: Secret[str], client: Client
         Busy: The hashing pool is full; nothing was charged.
     """
     async with watching(auth.sink, Event.SIGN_IN_PASSWORD, client) as note:
-        with auth.hashing.slot() as slot:
+        async with auth.hashing.slot() as slot:
             checked = await passwords.check(auth, slot, username, password, client, note)
         user, token = checked.user, tokens.SESSION.new(auth.entropy)
         token_hash = tokens.SESSION.hash_of_new(token)

@@ -6,7 +6,7 @@ it was for.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -89,8 +89,10 @@ async def look(auth: Auth, guess: Guess, *, slot: Slot | None = None) -> Proven:
         case TotpProof(code):
             return await _look_at_totp(auth, guess, code)
         case BackupProof() as proof:
-            async with AsyncExitStack() as stack:
-                return await _look_at_backup_code(auth, guess, proof, slot or stack.enter_context(auth.hashing.slot()))
+            if slot is not None:
+                return await _look_at_backup_code(auth, guess, proof, slot)
+            async with auth.hashing.slot() as own:
+                return await _look_at_backup_code(auth, guess, proof, own)
 
 
 async def look_at_pending(

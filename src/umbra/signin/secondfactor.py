@@ -92,7 +92,7 @@ async def confirm(auth: Auth, me: Current, code: Digits, client: Client) -> Conf
         Busy: The hashing pool is full; nothing was charged.
     """
     async with watching(auth.sink, Event.AUTHENTICATOR_CONFIRMED, client, me.user.id) as note:
-        with auth.hashing.slot() as slot:
+        async with auth.hashing.slot() as slot:
             pending, proven = await guesses.look_at_pending(auth, me.user.id, me.session.id, code, client)
             is_first = not await _is_enabled(auth, me.user.id)
             fresh = await backup_flows.fresh_set(auth, slot) if is_first else None
@@ -127,7 +127,7 @@ async def disable(auth: Auth, me: Current, password: Secret[str], proof: SecondF
     """
     async with watching(auth.sink, Event.SECOND_FACTOR_DISABLED, client, me.user.id) as note:
         await _refuse_when_off(auth, me.user.id)
-        with auth.hashing.slot() as slot:
+        async with auth.hashing.slot() as slot:
             checked = await passwords.check(auth, slot, me.user.username, password, client, note)
             await guesses.accept_password(auth, checked)
             note.detail["method"] = guesses.method_of(proof)
@@ -186,7 +186,7 @@ async def regenerate(
     """
     async with watching(auth.sink, Event.BACKUP_CODES_REGENERATED, client, me.user.id) as note:
         await _refuse_when_off(auth, me.user.id)
-        with auth.hashing.slot() as slot:
+        async with auth.hashing.slot() as slot:
             checked = await passwords.check(auth, slot, me.user.username, password, client, note)
             await guesses.accept_password(auth, checked)
             note.detail["method"] = "totp"
@@ -231,7 +231,7 @@ async def step_up(auth: Auth, me: Current, proof: SecondFactorProof | Secret[str
 async def _step_up_by_password(auth: Auth, me: Current, password: Secret[str], client: Client, note: Note) -> Renewed:
     if await _is_enabled(auth, me.user.id):
         raise policy.step_up(second_factor=True)
-    with auth.hashing.slot() as slot:
+    async with auth.hashing.slot() as slot:
         checked = await passwords.check(auth, slot, me.user.username, password, client, note)
     token = tokens.SESSION.new(auth.entropy)
     async with guesses.handing_back(auth, checked.budget), auth.db.begin() as tx:
