@@ -1,15 +1,15 @@
 """What an operator may decide; every name and default is in docs/reference/settings.md."""
 
 import ipaddress
+import os
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from umbra.core.errors import Misconfigured
 
@@ -23,15 +23,15 @@ LABEL_BREAKERS = ":?#"
 """Authenticator apps cut a label at these, encoded or not (FreeOTP, 2FAS)."""
 
 
+PREFIX = "UMBRA_"
+
 _HOST = re.compile(r"[a-z0-9.-]+|[0-9a-f:.]+")
 
 
-class Settings(BaseSettings):
-    """One frozen model, read once at start from ``UMBRA_…`` variables."""
+class Settings(BaseModel):
+    """One frozen model; ``load`` reads it, once at start, from ``UMBRA_…`` variables."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="UMBRA_", frozen=True, hide_input_in_errors=True, env_ignore_empty=True, extra="ignore"
-    )
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     database_url: SecretStr | None = None
     data_dir: Path = Field(default_factory=lambda: user_data_path("umbra", appauthor=False))
@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     public_url: str = f"http://127.0.0.1:{DEFAULT_PORT}"
     issuer: str = "Umbra"
     registration: Literal["open", "closed"] = "closed"
-    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    trusted_proxies: tuple[Network, ...] = ()
     session_idle: timedelta = timedelta(hours=1)
     session_lifetime: timedelta = timedelta(hours=24)
     password_min_length: int = Field(default=15, ge=8, le=256)
@@ -126,16 +126,17 @@ def is_loopback(host: str) -> bool:
 
 
 def load(**given: Any) -> Settings:
-    """Return the settings of the environment, with ``given`` ones on top.
+    """Return the settings of the environment, with ``given`` ones on top; an empty variable is none.
 
     Raises:
         Misconfigured: One of them is not of its form; the text names it, and not its value.
     """
+    names = {name: os.environ.get(PREFIX + name.upper()) for name in Settings.model_fields}
     try:
-        return Settings(**given)
+        return Settings(**{name: text for name, text in names.items() if text} | given)
     except ValidationError as error:
         lines = [
-            f"UMBRA_{str(one['loc'][0]).upper()}: {one['msg'].removeprefix('Value error, ')}"
+            f"{PREFIX}{str(one['loc'][0]).upper()}: {one['msg'].removeprefix('Value error, ')}"
             for one in error.errors(include_input=False)
         ]
         raise Misconfigured("; ".join(lines)) from None
