@@ -15,7 +15,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import cleanup, growth, hashing, machine, pgbench, ratios, report, saturation, serving, startup, workers
+from bench import (
+    cleanup,
+    growth,
+    hashing,
+    machine,
+    pgbench,
+    profiles,
+    ratios,
+    report,
+    saturation,
+    serving,
+    startup,
+    workers,
+)
 from bench.results import Part, Plan
 
 PARTS: dict[str, Callable[[Plan, Path], Part]] = {
@@ -27,8 +40,14 @@ PARTS: dict[str, Callable[[Plan, Path], Part]] = {
     "growth": growth.measure,
     "cleanup": cleanup.measure,
     "startup": startup.measure,
+    "profiles": profiles.measure,
 }
 QUICK = ("ratios", "startup")
+ALWAYS = tuple(name for name in PARTS if name != "profiles")
+"""What is measured when nothing is chosen; a profile disturbs what it looks at, and wants rights of its own."""
+
+PROGRAMS = {"pgbench": "pgbench", "profiles": "py-spy"}
+"""What a part needs besides wrk and taskset."""
 
 
 def main() -> None:
@@ -56,14 +75,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--write", action="store_true", help="write docs/performance.* although parts were chosen")
     chosen = parser.parse_args()
     chosen.write = chosen.write or not (chosen.quick or chosen.only)
-    chosen.only = chosen.only or (QUICK if chosen.quick else tuple(PARTS))
+    chosen.only = chosen.only or (QUICK if chosen.quick else ALWAYS)
     chosen.rounds = chosen.rounds or (3 if chosen.quick else 5)
     chosen.seconds = chosen.seconds or (2 if chosen.quick else 5)
     return chosen
 
 
 def _look_for_programs(names: tuple[str, ...]) -> None:
-    programs = {"wrk", "taskset"} | ({"pgbench"} if "pgbench" in names else set())
+    programs = {"wrk", "taskset"} | {PROGRAMS[name] for name in names if name in PROGRAMS}
     missing = sorted(program for program in programs if shutil.which(program) is None)
     if missing:
         sys.exit(f"the bench needs {', '.join(missing)}; docs/performance.md says from where")

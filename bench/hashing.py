@@ -66,7 +66,7 @@ async def _measured(url: str, folder: Path, plan: Plan) -> Found:
     found = Found()
     async with world.opened(url, folder / "postgres") as of:
         await of.fill((os.cpu_count() or 1) * GUESSES_PER_SECOND_AND_CORE * seconds)
-        script = wrk.BODIES_AGAIN % await _people(of) + wrk.COUNTING
+        script = wrk.BODIES_AGAIN % await people(of) + wrk.COUNTING
         with serving.umbra(of.environment, folder) as served:
             sign_in = Load(served.call("login"), script, seconds, folder)
             script = wrk.BODIES_ONCE % of.verifications + wrk.COUNTING
@@ -103,7 +103,7 @@ def alone(seconds: float) -> float:
         pool.close()
 
 
-async def _people(of: World) -> Path:
+async def people(of: World) -> Path:
     names = await of.add_with_passwords_only(PEOPLE)
     file = of.folder / "people"
     bodies: list[dict[str, Any]] = [{"username": n, "password": world.PASSWORD, "delivery": "token"} for n in names]

@@ -110,6 +110,15 @@ class World:
             ]
         self.verifications.write_text("\n".join(requests) + "\n")
 
+    def write_step_ups(self) -> Path:
+        """Write down, for everybody, a session's token and a right code for it; return the file."""
+        now = datetime.now(UTC)
+        held = self.sessions.read_text().splitlines()
+        lines = [f"{token} {json.dumps(self.code(n, now))}" for n, token in zip(self.secrets, held, strict=True)]
+        file = self.folder / "step-ups"
+        file.write_text("\n".join(lines) + "\n")
+        return file
+
     async def forget(self) -> None:
         """Take the database back to where no code had been used."""
         used = select(UsageRow.user_id)
