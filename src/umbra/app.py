@@ -1,10 +1,8 @@
 """The stand-alone service: wiring, both faces, health, and clean-up in the background."""
 
-import asyncio
 import json
-import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -27,8 +25,6 @@ from umbra.pages import router as pages
 from umbra.web.errors import MethodNotAllowed
 from umbra.web.middleware import Guard, Guarded
 from umbra.web.problems import problem
-
-log = logging.getLogger("umbra")
 
 API_PREFIX = "/api/auth"
 DOCUMENTS_POLICY = (
@@ -99,24 +95,12 @@ async def readyz(request: Request) -> Response:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     auth: Auth = app.state.umbra
     await upkeep.check_ready(auth)
-    cleaning = asyncio.create_task(_clean_up_regularly(auth))
     try:
-        yield
+        async with upkeep.cleaning_up_regularly(auth):
+            yield
     finally:
-        cleaning.cancel()
-        with suppress(asyncio.CancelledError):
-            await cleaning
         auth.hashing.close()
         await auth.db.close()
-
-
-async def _clean_up_regularly(auth: Auth) -> None:
-    while True:
-        await asyncio.sleep(upkeep.CLEANUP_EVERY.total_seconds())
-        try:
-            await upkeep.clean_up(auth)
-        except (Unavailable, DatabaseFault) as error:
-            log.warning("clean-up put off: %s", type(error).__name__)
 
 
 async def _framework_refusal(request: Request, error: Exception) -> Response:

@@ -1,24 +1,29 @@
 """What keeps an installation healthy: clean-up, the canary, the rotation of keys."""
 
+import asyncio
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 from umbra.attempts import store as attempts
 from umbra.auth import Auth
 from umbra.challenge import store as challenges
-from umbra.core.errors import Misconfigured
+from umbra.core.errors import Misconfigured, Unavailable
 from umbra.core.secret import Secret
 from umbra.crypto import envelope
 from umbra.crypto.envelope import MovedSecret, Place
 from umbra.crypto.keyring import UnreadableToken
 from umbra.db import revision, state
-from umbra.db.transaction import Transaction
+from umbra.db.transaction import DatabaseFault, Transaction
 from umbra.sessions import store as sessions
 from umbra.totp import store as totp
 from umbra.totp.algorithm import step_at
 from umbra.totp.flows import PURPOSE
+
+log = logging.getLogger("umbra")
 
 CLEANUP_EVERY = timedelta(minutes=5)
 CLEANUP_BATCH_ROWS = 500
@@ -61,6 +66,27 @@ async def clean_up(auth: Auth) -> Cleaned:
         await _in_batches(auth, lambda tx: sessions.delete_expired(tx, now, idle, CLEANUP_BATCH_ROWS)),
         await _in_batches(auth, lambda tx: attempts.delete_stale(tx, now, CLEANUP_BATCH_ROWS)),
     )
+
+
+@asynccontextmanager
+async def cleaning_up_regularly(auth: Auth) -> AsyncIterator[None]:
+    """Clean up every five minutes for as long as the block lasts."""
+    cleaning = asyncio.create_task(_clean_up_regularly(auth))
+    try:
+        yield
+    finally:
+        cleaning.cancel()
+        with suppress(asyncio.CancelledError):
+            await cleaning
+
+
+async def _clean_up_regularly(auth: Auth) -> None:
+    while True:
+        await asyncio.sleep(CLEANUP_EVERY.total_seconds())
+        try:
+            await clean_up(auth)
+        except (Unavailable, DatabaseFault) as error:
+            log.warning("clean-up put off: %s", type(error).__name__)
 
 
 async def check_ready(auth: Auth) -> None:

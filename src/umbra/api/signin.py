@@ -36,9 +36,7 @@ async def register(form: RegisterForm, auth: TheAuth, client: TheClient) -> Resp
 async def login(form: LoginForm, auth: TheAuth, client: TheClient) -> Response:
     """Take the password step."""
     outcome = await flows.login(auth, typed.username(form.username), typed.password(form.password), client)
-    if isinstance(outcome, CodeRequired):
-        return answer(answers.code_required(outcome))
-    return _signed_in(auth, outcome, form.delivery)
+    return answer_to(auth, outcome, form.delivery)
 
 
 @router.post("/totp-verify", responses={200: {"model": SignedInAnswer}}, dependencies=[Depends(refuse_foreign_sign_in)])
@@ -62,6 +60,13 @@ async def logout(auth: TheAuth, caller: TheCaller, _form: NothingForm | None = N
 async def session(caller: TheCaller) -> Response:
     """Say who is signed in."""
     return answer({"user": answers.user(caller.me.user), "session": answers.session(caller.me.session)})
+
+
+def answer_to(auth: Auth, outcome: SignedIn | CodeRequired, delivery: Delivery) -> Response:
+    """Return the answer to a first step."""
+    if isinstance(outcome, CodeRequired):
+        return answer(answers.code_required(outcome))
+    return _signed_in(auth, outcome, delivery)
 
 
 def _signed_in(auth: Auth, outcome: SignedIn, delivery: Delivery) -> Response:

@@ -8,7 +8,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from umbra.challenge.errors import ChallengeRefused
 from umbra.challenge.tables import ChallengeRow
 from umbra.core.ids import ChallengeId, UserId
-from umbra.db.statements import delete_some, insert_given
+from umbra.db.statements import delete_some, insert_given, labelled
 from umbra.db.transaction import Statement, Transaction
 from umbra.users.tables import UserRow
 from umbra.users.user import User
@@ -20,7 +20,7 @@ MOST_OPEN = 100
 
 
 _FIND = Statement(
-    select(ChallengeRow.id, UserRow.id.label("user_id"), UserRow.username, UserRow.email, UserRow.is_operator)
+    select(ChallengeRow.id, UserRow.id.label("user_id"), *labelled(UserRow.username, UserRow.email, UserRow.is_operator))
     .join(UserRow, UserRow.id == ChallengeRow.user_id)
     .where(ChallengeRow.token_hash == bindparam("token_hash"), UserRow.disabled_at.is_(None))
 )

@@ -31,6 +31,7 @@ class Event(StrEnum):
     SESSIONS_ENDED = "sessions_ended"
     SETUP_STARTED = "setup_started"
     SIGN_IN_CODE = "sign_in_code"
+    SIGN_IN_HOST = "sign_in_host"
     SIGN_IN_PASSWORD = "sign_in_password"  # noqa: S105 - a name, not a password
     SIGNED_OUT = "signed_out"
     STEP_UP = "step_up"

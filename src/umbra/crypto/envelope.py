@@ -23,13 +23,18 @@ class Place:
     """Where a sealed secret belongs."""
 
     purpose: str
-    user: int
+    user: object
     row: int
+
+    @property
+    def owner(self) -> int | str:
+        """The account's key as JSON has it: a host's may be a UUID."""
+        return self.user if isinstance(self.user, int) else str(self.user)
 
 
 def seal(keyring: Keyring, secret: Secret[bytes], place: Place) -> str:
     """Return ``secret`` sealed for ``place`` under the newest key."""
-    text = json.dumps([VERSION, place.purpose, place.user, place.row, base64.b64encode(secret.reveal()).decode()])
+    text = json.dumps([VERSION, place.purpose, place.owner, place.row, base64.b64encode(secret.reveal()).decode()])
     return keyring.seal(text.encode())
 
 
@@ -42,7 +47,7 @@ def unseal(keyring: Keyring, token: str, place: Place) -> Secret[bytes]:
     """
     plaintext, _ = keyring.open(token)
     match json.loads(plaintext):
-        case [1, place.purpose, place.user, place.row, str(secret)]:
+        case [1, place.purpose, place.owner, place.row, str(secret)]:
             return Secret(base64.b64decode(secret))
         case _:
             raise MovedSecret

@@ -2,11 +2,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, MetaData
+from sqlalchemy import DateTime, Dialect, Integer, MetaData
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.schema import CreateColumn
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -39,6 +39,34 @@ class UtcDateTime(TypeDecorator[datetime]):
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:  # noqa: ARG002
         """Return what makes the database's form a moment in UTC again."""
         return _from_sqlite_text if dialect.name == "sqlite" else _with_zone
+
+
+class _AsTheHostHasIt(TypeDecorator[Any]):
+    """An integer of ours; in a database that somebody else has shaped, whatever stands in its place there.
+
+    The dialect of such a database says what that is (``db.guest``).
+    """
+
+    impl = Integer
+    cache_ok = True
+    member: str
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the type that this database has for it."""
+        theirs: TypeEngine[Any] | None = getattr(dialect, self.member, None)
+        return self.impl_instance if theirs is None else dialect.type_descriptor(theirs)
+
+
+class UserKey(_AsTheHostHasIt):
+    """The key of an account."""
+
+    member = "umbra_user_key"
+
+
+class PasswordVersion(_AsTheHostHasIt):
+    """What changes with an account's password."""
+
+    member = "umbra_password_version"
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

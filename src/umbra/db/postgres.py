@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from umbra.core.errors import Unavailable
 from umbra.db.database import Database
-from umbra.db.transaction import Chain, DatabaseFault, Statement, Transaction
+from umbra.db.transaction import AtOnce, Compiled, DatabaseFault, Statement
 
 LOCK_TIMEOUT = "10s"
 CONNECT_SECONDS = 5
@@ -106,21 +106,15 @@ class Pool:
             self._idle.append(connection)
 
 
-class PostgresTransaction(Transaction):
+class PostgresTransaction(AtOnce):
     """Statements on one of asyncpg's connections."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         super().__init__(DIALECT)
         self.connection = connection
 
-    async def follow(self, chain: Chain, /, **values: Any) -> tuple[int, Row[*tuple[Any, ...]] | None]:
-        """Run a chain in one round trip."""
-        compiled = chain.at_once(DIALECT)
-        row: Row[*tuple[Any, ...]] = compiled.rows(await self._run(compiled.text, compiled.values(values))).one()
-        return row.held, row if row.held == len(chain) else None
-
-    async def _run(self, text: str, values: list[Any]) -> Sequence[Sequence[Any]]:
-        rows: list[Sequence[Any]] = await self.connection.fetch(text, *values)
+    async def _run(self, compiled: Compiled, values: list[Any]) -> Sequence[Sequence[Any]]:
+        rows: list[Sequence[Any]] = await self.connection.fetch(compiled.text, *values)
         return rows
 
 

@@ -15,14 +15,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, create_engine, event, func, select
+from sqlalchemy import Connection, create_engine, event, func, select
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from umbra.core.errors import Misconfigured, Unavailable
 from umbra.db.database import Database
-from umbra.db.transaction import Chain, DatabaseFault, Statement, Transaction
+from umbra.db.transaction import Compiled, DatabaseFault, OneByOne, Statement, Transaction
 
 BUSY_MILLISECONDS = 10_000
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 _NOW = Statement(select(func.current_timestamp()))
 
 
-class SqliteTransaction(Transaction):
+class SqliteTransaction(OneByOne):
     """Statements on one of ``sqlite3``'s connections."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -42,19 +42,12 @@ class SqliteTransaction(Transaction):
 
     async def begin(self) -> None:
         """Take the lock to write, and wait for it if another process has it."""
-        await self._run("BEGIN IMMEDIATE", [])
+        await self._said("BEGIN IMMEDIATE", [])
 
-    async def follow(self, chain: Chain, /, **values: Any) -> tuple[int, Row[*tuple[Any, ...]] | None]:
-        """Run a chain, link after link: here no way is shorter than another."""
-        shown = None
-        for held, (compiled, is_shown) in enumerate(chain.one_by_one(DIALECT)):
-            row = compiled.rows(await self._run(compiled.text, compiled.values(values))).first()
-            if row is None:
-                return held, None
-            shown = row if is_shown else shown
-        return len(chain), shown
+    async def _run(self, compiled: Compiled, values: list[Any]) -> Sequence[Sequence[Any]]:
+        return await self._said(compiled.text, values)
 
-    async def _run(self, text: str, values: list[Any]) -> Sequence[Sequence[Any]]:
+    async def _said(self, text: str, values: list[Any]) -> Sequence[Sequence[Any]]:
         try:
             return self._connection.execute(text, values).fetchall()
         except sqlite3.OperationalError as error:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, literal, select
+from sqlalchemy import ColumnElement, Label, bindparam, delete, literal, select
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -13,7 +13,13 @@ __all__ = [
     "delete_some",
     "insert",
     "insert_given",
+    "labelled",
 ]  # PostgreSQL's INSERT knows ON CONFLICT, and is the same in SQLite's words
+
+
+def labelled(*columns: InstrumentedAttribute[Any]) -> list[Label[Any]]:
+    """Return columns under their own names, which in a host's table they do not have."""
+    return [column.label(column.key) for column in columns]
 
 
 def insert_given(row: type[Base], given: ColumnElement[bool], **values: str | int) -> Insert:

@@ -9,6 +9,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Generic, TypeVar, TypeVarTuple, cast, overload
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import CTE, ColumnElement, Dialect, Executable, Integer, Row, Select, exists, literal, select, true
 from sqlalchemy import cast as in_sql
@@ -73,13 +74,13 @@ class Statement(Generic[*Columns]):
 
     def __init__(self, executable: TypedReturnsRows[*Columns]) -> None:
         self._executable = executable
-        self._compiled: dict[str, Compiled] = {}
+        self._compiled: WeakKeyDictionary[Dialect, Compiled] = WeakKeyDictionary()
 
     def compiled(self, dialect: Dialect) -> "Compiled":
         """Return the statement in the words of one database."""
-        found = self._compiled.get(dialect.name)
+        found = self._compiled.get(dialect)
         if found is None:
-            found = self._compiled[dialect.name] = Compiled(self._executable, dialect)
+            found = self._compiled[dialect] = Compiled(self._executable, dialect)
         return found
 
 
@@ -98,22 +99,24 @@ class Chain:
     def __init__(self, *links: Link, shown: int = -1) -> None:
         self._links = links
         self._shown = range(len(links))[shown]
-        self._at_once: Compiled | None = None
-        self._one_by_one: list[tuple[Compiled, bool]] = []
+        self._at_once: WeakKeyDictionary[Dialect, Compiled] = WeakKeyDictionary()
+        self._one_by_one: WeakKeyDictionary[Dialect, list[tuple[Compiled, bool]]] = WeakKeyDictionary()
 
     def at_once(self, dialect: Dialect) -> "Compiled":
         """Return one statement, whose row begins with how many links held."""
-        if self._at_once is None:
-            self._at_once = Compiled(self._woven(), dialect)
-        return self._at_once
+        found = self._at_once.get(dialect)
+        if found is None:
+            found = self._at_once[dialect] = Compiled(self._woven(), dialect)
+        return found
 
     def one_by_one(self, dialect: Dialect) -> "list[tuple[Compiled, bool]]":
         """Return a statement for each link, and whether its row is the one that is shown."""
-        if not self._one_by_one:
-            self._one_by_one = [
+        found = self._one_by_one.get(dialect)
+        if found is None:
+            found = self._one_by_one[dialect] = [
                 (Compiled(link(true()), dialect), place == self._shown) for place, link in enumerate(self._links)
             ]
-        return self._one_by_one
+        return found
 
     def __len__(self) -> int:
         """Return how many links it has."""
@@ -139,10 +142,12 @@ class Compiled:
         compiler = executable.compile(dialect=dialect, compile_kwargs=options)  # type: ignore[attr-defined]
         assert isinstance(compiler, SQLCompiler)  # noqa: S101 - a narrowing: everything executable here has one
         self.text = compiler.string
+        self.names = tuple(compiler.positiontup or compiler.binds)
+        self.is_positional = compiler.positional
         own = compiler.params
         self._values: list[Any] = []
         self._wanted: list[tuple[int, str, Processor | None]] = []
-        for place, name in enumerate(compiler.positiontup or ()):
+        for place, name in enumerate(self.names):
             bind = compiler.binds.get(name)
             into = bind.type.dialect_impl(dialect).bind_processor(dialect) if bind is not None else None
             self._values.append(None)
@@ -215,7 +220,7 @@ class Transaction(ABC):
             if isinstance(statement, Statement)
             else Compiled(statement, self._dialect, render_postcompile=True)
         )
-        return compiled.rows(await self._run(compiled.text, compiled.values(values)))
+        return compiled.rows(await self._run(compiled, compiled.values(values)))
 
     @abstractmethod
     async def follow(self, chain: Chain, /, **values: Any) -> tuple[int, Row[*tuple[Any, ...]] | None]:
@@ -227,5 +232,29 @@ class Transaction(ABC):
         """
 
     @abstractmethod
-    async def _run(self, text: str, values: list[Any]) -> Sequence[Sequence[Any]]:
+    async def _run(self, compiled: Compiled, values: list[Any]) -> Sequence[Sequence[Any]]:
         """Give the statement to the driver and return the rows."""
+
+
+class AtOnce(Transaction):
+    """Where a round trip costs more than the rows it moves: PostgreSQL."""
+
+    async def follow(self, chain: Chain, /, **values: Any) -> tuple[int, Row[*tuple[Any, ...]] | None]:
+        """Run a chain in one round trip."""
+        compiled = chain.at_once(self._dialect)
+        row: Row[*tuple[Any, ...]] = compiled.rows(await self._run(compiled, compiled.values(values))).one()
+        return row.held, row if row.held == len(chain) else None
+
+
+class OneByOne(Transaction):
+    """Where no way is shorter than another: SQLite."""
+
+    async def follow(self, chain: Chain, /, **values: Any) -> tuple[int, Row[*tuple[Any, ...]] | None]:
+        """Run a chain, link after link."""
+        shown = None
+        for held, (compiled, is_shown) in enumerate(chain.one_by_one(self._dialect)):
+            row = compiled.rows(await self._run(compiled, compiled.values(values))).first()
+            if row is None:
+                return held, None
+            shown = row if is_shown else shown
+        return len(chain), shown

@@ -1,10 +1,10 @@
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, bindparam, select, update
 
 from umbra.core.ids import UserId
+from umbra.db.statements import labelled
 from umbra.db.transaction import Chain, Transaction
 from umbra.users.tables import UserRow
 from umbra.users.user import User
@@ -15,21 +15,23 @@ class StoredPassword:
     """An account with what is needed to check its password."""
 
     user: User
-    disabled_at: datetime | None
-    version: int
+    is_disabled: bool
+    version: int | str
     password_hash: str = field(repr=False)
 
 
 def found(given: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     """Look up the account of a folded name, disabled ones too."""
     return select(
-        UserRow.id,
-        UserRow.username,
-        UserRow.email,
-        UserRow.is_operator,
-        UserRow.disabled_at,
-        UserRow.password_version,
-        UserRow.password_hash,
+        *labelled(
+            UserRow.id,
+            UserRow.username,
+            UserRow.email,
+            UserRow.is_operator,
+            UserRow.password_version,
+            UserRow.password_hash,
+        ),
+        UserRow.disabled_at.is_not(None).label("is_disabled"),
     ).where(UserRow.username_key == bindparam("username_key"), given)
 
 
@@ -40,7 +42,7 @@ def held_unchanged(given: ColumnElement[bool]) -> Select[int]:
     disabling therefore comes wholly before it or wholly after it, and then ends what it made.
     """
     return (
-        select(UserRow.id)
+        select(*labelled(UserRow.id))
         .where(
             UserRow.id == bindparam("user_id"),
             UserRow.password_version == bindparam("version"),
@@ -65,7 +67,7 @@ def stored_password_of(row: Row[*tuple[Any, ...]] | None) -> StoredPassword | No
     if row is None:
         return None
     user = User(UserId(row.id), row.username, row.email, row.is_operator)
-    return StoredPassword(user, row.disabled_at, row.password_version, row.password_hash)
+    return StoredPassword(user, row.is_disabled, row.password_version, row.password_hash)
 
 
 async def rehash(tx: Transaction, user_id: UserId, password_hash: str) -> None:

@@ -12,7 +12,7 @@ class StepUpRequired(Refused):
 
     reason = "step_up_required"
 
-    def __init__(self, methods: tuple[str, ...], max_age_seconds: int) -> None:
+    def __init__(self, methods: tuple[str, ...], max_age_seconds: int | None) -> None:
         super().__init__(self.reason)
         self.methods = methods
         self.max_age_seconds = max_age_seconds

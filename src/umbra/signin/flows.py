@@ -7,18 +7,21 @@ from umbra.auth import Auth
 from umbra.backup_codes import store as backup_codes
 from umbra.challenge import store as challenges
 from umbra.challenge.errors import ChallengeRefused
-from umbra.core.events import Client, Event, Happened, watching
+from umbra.core.events import Client, Event, Happened, Note, watching
 from umbra.core.ids import UserId
 from umbra.core.proof import BackupProof, SecondFactorProof
 from umbra.core.secret import Secret
 from umbra.crypto import tokens
 from umbra.db.transaction import Transaction
+from umbra.passwords.errors import CredentialsRefused
 from umbra.sessions import flows as session_flows
 from umbra.sessions import store as sessions
 from umbra.sessions.session import Current
 from umbra.signin import guesses, passwords, store
 from umbra.signin.guesses import Guess, NewSession
 from umbra.totp.errors import NotEnabled
+from umbra.users import store as users
+from umbra.users.user import User
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +52,39 @@ async def login(auth: Auth, username: str, password: Secret[str], client: Client
     async with watching(auth.sink, Event.SIGN_IN_PASSWORD, client) as note:
         async with auth.hashing.slot() as slot:
             checked = await passwords.check(auth, slot, username, password, client, note)
-        user, token = checked.user, tokens.SESSION.new(auth.entropy)
-        token_hash = tokens.SESSION.hash_of_new(token)
         async with guesses.handing_back(auth, checked.budget), auth.db.begin() as tx:
             now = auth.clock.now()
             await passwords.accept(tx, checked, now)
-            limits = session_flows.limits(auth)
-            values = sessions.creating(user.id, token_hash, client=client, now=now, limits=limits, second_factor=False)
-            session = await store.begin_without_code(tx, values, note.happened(), now)
-            outcome = (
-                SignedIn(Current(user, session, token_hash), token)
-                if session is not None
-                else await _code_required(auth, tx, user.id, note.happened(), now)
-            )
+            outcome = await _admitted(auth, tx, checked.user, note, now)
         note.is_kept = True
         return outcome
+
+
+async def admit(auth: Auth, user_id: UserId, client: Client) -> SignedIn | CodeRequired:
+    """Sign in an account that the host has recognised in its own way; the code step follows where there is one.
+
+    Raises:
+        CredentialsRefused: There is no such account, or it is disabled.
+    """
+    async with watching(auth.sink, Event.SIGN_IN_HOST, client, user_id) as note:
+        async with auth.db.begin() as tx:
+            user = await users.hold_let_in(tx, user_id)
+            if user is None:
+                raise CredentialsRefused("disabled")
+            outcome = await _admitted(auth, tx, user, note, auth.clock.now())
+        note.is_kept = True
+        return outcome
+
+
+async def _admitted(auth: Auth, tx: Transaction, user: User, note: Note, now: datetime) -> SignedIn | CodeRequired:
+    """Begin a session, or open a challenge; the transaction holds the account."""
+    token = tokens.SESSION.new(auth.entropy)
+    token_hash, limits = tokens.SESSION.hash_of_new(token), session_flows.limits(auth)
+    values = sessions.creating(user.id, token_hash, client=note.client, now=now, limits=limits, second_factor=False)
+    session = await store.begin_without_code(tx, values, note.happened(), now)
+    if session is None:
+        return await _code_required(auth, tx, user.id, note.happened(), now)
+    return SignedIn(Current(user, session, token_hash), token)
 
 
 async def _code_required(

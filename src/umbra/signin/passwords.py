@@ -28,7 +28,7 @@ class Checked:
 
     user: User
     budget: attempts.Budget
-    version: int
+    version: int | str
     better_hash: str | None = field(repr=False, default=None)
 
 
@@ -49,7 +49,7 @@ async def check(auth: Auth, slot: Slot, username: str, password: Secret[str], cl
         raise CredentialsRefused("unknown_user")
     if not matches:
         raise CredentialsRefused("wrong")
-    if stored.disabled_at is not None:
+    if stored.is_disabled:
         raise CredentialsRefused("disabled")
     better = (await slot.hash(password))[0] if auth.hashing.is_outdated(stored.password_hash) else None
     return Checked(stored.user, budget, stored.version, better)

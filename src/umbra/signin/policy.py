@@ -11,18 +11,18 @@ FRESH_FOR = timedelta(minutes=10)
 SECOND_FACTORS = ("totp", "backup_code")
 
 
-def refuse_stale(session: Session, now: datetime, *, second_factor: bool) -> None:
-    """Accept the session's proof for a change to the second factor, or ask for another one.
+def refuse_stale(session: Session, now: datetime, *, second_factor: bool, within: timedelta | None = FRESH_FOR) -> None:
+    """Accept the session's proof for what needs a fresh one, or ask for another.
 
     Raises:
-        StepUpRequired: It is older than ten minutes, or was a password where a second factor exists.
+        StepUpRequired: It is older than ``within``, or was a password where a second factor is wanted.
     """
     proven_at = session.second_factor_at if second_factor else session.authenticated_at
-    if proven_at is None or now - proven_at > FRESH_FOR:
-        raise step_up(second_factor=second_factor)
+    if proven_at is None or (within is not None and now - proven_at > within):
+        raise step_up(second_factor=second_factor, within=within)
 
 
-def step_up(*, second_factor: bool) -> StepUpRequired:
+def step_up(*, second_factor: bool, within: timedelta | None = FRESH_FOR) -> StepUpRequired:
     """Return the refusal that names what would do."""
     methods = SECOND_FACTORS if second_factor else ("password",)
-    return StepUpRequired(methods, int(FRESH_FOR.total_seconds()))
+    return StepUpRequired(methods, None if within is None else int(within.total_seconds()))

@@ -1,6 +1,7 @@
 """What changes an account's second factor, and what that does to its sessions."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from umbra.auth import Auth
 from umbra.backup_codes import flows as backup_flows
@@ -77,6 +78,19 @@ async def setup(auth: Auth, me: Current, name: str | None, *, new_secret: bool, 
     """
     policy.refuse_stale(me.session, auth.clock.now(), second_factor=await _is_enabled(auth, me.user.id))
     return await totp_flows.begin(auth, me.user, me.session.id, name, new_secret=new_secret, client=client)
+
+
+async def refuse_weak(auth: Auth, me: Current, *, second_factor: bool, within: timedelta | None) -> None:
+    """Accept the session's proof, or ask for another: of a second factor, if it must be one or the account has one.
+
+    Raises:
+        StepUpRequired: It is older than ``within``, or too weak.
+        NotEnabled: It must be a second factor, and the account has none.
+    """
+    is_enabled = await _is_enabled(auth, me.user.id)
+    if second_factor and not is_enabled:
+        raise NotEnabled
+    policy.refuse_stale(me.session, auth.clock.now(), second_factor=is_enabled, within=within)
 
 
 async def confirm(auth: Auth, me: Current, code: Digits, client: Client) -> Confirmed:

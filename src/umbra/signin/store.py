@@ -74,7 +74,7 @@ async def charge_password(tx: Transaction, budget: Budget, username_key: str, no
     return passwords.stored_password_of(row)
 
 
-async def accept_password(tx: Transaction, user_id: UserId, version: int, budget: Budget, now: datetime) -> None:
+async def accept_password(tx: Transaction, user_id: UserId, version: int | str, budget: Budget, now: datetime) -> None:
     """Hold the account, if its password is still the one that was right, and clear the count.
 
     Whatever is asked about the account afterwards is another statement on purpose: this one sees the database as it

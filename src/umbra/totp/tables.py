@@ -3,7 +3,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, Integer, String, Text, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from umbra.db.base import Base, UtcDateTime
+from umbra.db.base import Base, UserKey, UtcDateTime
 
 
 class AuthenticatorRow(Base):
@@ -19,7 +19,7 @@ class AuthenticatorRow(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(UserKey, ForeignKey("users.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(64))
     name_key: Mapped[str | None] = mapped_column(String(128))  # folded, and set when confirmed: only then is it taken
     secret: Mapped[str] = mapped_column(Text)
@@ -42,7 +42,7 @@ class UsageRow(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(UserKey, ForeignKey("users.id", ondelete="CASCADE"))
     code: Mapped[str] = mapped_column(String(6))
     window: Mapped[int] = mapped_column(Integer)  # the step that the code matched, not the step in which it came
     used_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())

@@ -2,19 +2,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, select, update
+from sqlalchemy import Row, and_, bindparam, select, update
 
 from umbra.core.errors import NotFound
 from umbra.core.ids import UserId
 from umbra.core.typed import folded
-from umbra.db.statements import insert
-from umbra.db.transaction import Transaction
+from umbra.db.statements import insert, labelled
+from umbra.db.transaction import Statement, Transaction
 from umbra.users.errors import UsernameTaken
 from umbra.users.tables import UserRow
 from umbra.users.user import Account, User
 
 _USER = (UserRow.id, UserRow.username, UserRow.email, UserRow.is_operator)
 _ACCOUNT = (*_USER, UserRow.created_at, UserRow.disabled_at)
+
+_HOLD_LET_IN = Statement(
+    select(*labelled(*_USER))
+    .where(UserRow.id == bindparam("user_id"), UserRow.disabled_at.is_(None))
+    .with_for_update(key_share=True)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,12 @@ async def hold(tx: Transaction, user_id: UserId) -> None:
     It is the first lock that a transaction takes, and does not stand in the way of rows that refer to the account.
     """
     await tx.execute(select(UserRow.id).where(UserRow.id == user_id).with_for_update(key_share=True))
+
+
+async def hold_let_in(tx: Transaction, user_id: UserId) -> User | None:
+    """Lock the row of an account that may sign in, as ``hold`` does, and return the account."""
+    row = (await tx.execute(_HOLD_LET_IN, user_id=user_id)).one_or_none()
+    return None if row is None else _user(row)
 
 
 async def by_name(tx: Transaction, username: str) -> Account:

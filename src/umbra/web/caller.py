@@ -23,6 +23,9 @@ _HOP = re.compile(r"\[(?P<v6>[^\]]*)\](:\d+)?|(?P<v4>[\d.]+):\d+")
 LONGEST_HOP = 64
 """The longest IPv6 address in brackets with a port has 53 characters; what is longer is not kept in mind."""
 
+IN_SCOPE = "umbra"
+"""Where a host's router and dependencies put what the use cases need: an application may have several."""
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -35,8 +38,8 @@ class Shown:
 
 
 def the_auth(request: Request) -> Auth:
-    """Return what the composition root left in the application."""
-    auth = request.app.state.umbra
+    """Return what a host's router brought, or the composition root left in the application."""
+    auth = request.scope.get(IN_SCOPE) or request.app.state.umbra
     assert isinstance(auth, Auth)  # noqa: S101 - a narrowing, and a host's mistake
     return auth
 

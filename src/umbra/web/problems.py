@@ -60,7 +60,8 @@ def problem(refusal: Refused) -> Response:
             members["retry_after"] = seconds
         case StepUpRequired():
             members["methods"] = list(refusal.methods)
-            members["max_age"] = refusal.max_age_seconds
+            if refusal.max_age_seconds is not None:
+                members["max_age"] = refusal.max_age_seconds
         case PasswordRefused(why=why):
             members["detail"] = f"Choose another password: {why}."
     return problem_of(refusal.reason, headers=headers_of(refusal), **members)
@@ -73,6 +74,9 @@ def headers_of(refusal: Refused) -> dict[str, str]:
             return {"Retry-After": str(seconds)}
         case Busy():
             return {"Retry-After": str(BUSY_RETRY_SECONDS)}
+        case StepUpRequired(max_age_seconds=seconds):
+            age = "" if seconds is None else f', max_age="{seconds}"'
+            return {"WWW-Authenticate": f'Bearer error="insufficient_user_authentication"{age}'}  # RFC 9470, section 3
         case _:
             return {}
 

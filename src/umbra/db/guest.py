@@ -1,0 +1,163 @@
+"""Umbra's tables in somebody else's schema, and its statements in their words.
+
+Statements are written once, against the tables that ``db.base`` declares. In a host's database those may have a prefix,
+an account another kind of key, and in the place of ``users`` stands the host's own table. ``Guest`` holds what stands
+for what, and gives a dialect whose compiler writes the one where a statement says the other
+(docs/decisions/0022-guest.md).
+"""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Dialect,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    UniqueConstraint,
+    false,
+    func,
+    literal_column,
+)
+from sqlalchemy.sql.elements import conv
+from sqlalchemy.types import TypeEngine
+
+from umbra.db.base import Base, PasswordVersion, UserKey
+
+USERS = "users"
+NEVER = literal_column("NULL")
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The host's table of accounts: its key, the name to sign in with, and the rest where the host has it.
+
+    ``disabled`` is true of an account that nobody may sign in to.
+    """
+
+    table: Table
+    key: Column[Any]
+    login: Column[Any]
+    email: Column[Any] | None = None
+    password: Column[Any] | None = None
+    disabled: ColumnElement[bool] | None = None
+
+    def in_place_of_ours(self) -> dict[str, ColumnElement[Any]]:
+        """Return what stands for each column of our own table of accounts."""
+        unset = NEVER if self.disabled is None else func.nullif(self.disabled, false())
+        password = NEVER if self.password is None else self.password
+        return {
+            "id": self.key,
+            "username": self.login,
+            "username_key": self.login,
+            "email": NEVER if self.email is None else self.email,
+            "password_hash": password,
+            "password_version": password,
+            "is_operator": false(),
+            "created_at": NEVER,
+            "disabled_at": unset,
+        }
+
+
+class Guest:
+    """Umbra in the host's schema."""
+
+    def __init__(self, accounts: Accounts, *, prefix: str = "") -> None:
+        self._accounts = accounts
+        self._prefix = prefix
+        ours = {name: table for name, table in Base.metadata.tables.items() if name != USERS}
+        users = Base.metadata.tables[USERS]
+        theirs = accounts.in_place_of_ours()
+        self.tables: dict[Table, Table] = {users: accounts.table}
+        self.columns: dict[Column[Any], ColumnElement[Any]] = {column: theirs[column.key] for column in users.columns}
+        twins = self.declare(MetaData())
+        for name, table in ours.items():
+            self.tables[table] = twins[name]
+            self.columns |= {column: twins[name].columns[column.key] for column in table.columns}
+
+    def declare(self, metadata: MetaData) -> dict[str, Table]:
+        """Declare Umbra's tables in ``metadata``, and return them by the names that they have without a prefix."""
+        return {
+            name: self._twin(table, metadata) for name, table in Base.metadata.tables.items() if name != USERS
+        }
+
+    def dialect(self, engines: Dialect) -> Dialect:
+        """Return the dialect of the host's engine, speaking of the host's tables where a statement says ours."""
+        own = copy.copy(engines)
+        vars(own).pop("_type_memos", None)  # it remembers types, and here they are others
+        own.statement_compiler = type("GuestCompiler", (_GuestCompiler, engines.statement_compiler), {"guest": self})
+        own.preparer = type("GuestPreparer", (_GuestPreparer, engines.preparer), {"guest": self})
+        own.identifier_preparer = own.preparer(own)
+        setattr(own, UserKey.member, self._accounts.key.type)
+        if self._accounts.password is not None:
+            setattr(own, PasswordVersion.member, self._accounts.password.type)
+        return own
+
+    def _twin(self, table: Table, metadata: MetaData) -> Table:
+        """Return a copy of ``table``; its constraints have names that no convention of the host's changes."""
+        columns = [self._column(column) for column in table.columns]
+        named = [self._constraint(one) for one in table.constraints]
+        indexes = [Index(self._name(one.name), *(column.name for column in one.columns)) for one in table.indexes]
+        options = {f"sqlite_{name}": value for name, value in table.dialect_options["sqlite"].items() if value}
+        return Table(self._prefix + table.name, metadata, *columns, *named, *indexes, **options)
+
+    def _column(self, column: Column[Any]) -> Column[Any]:
+        kind: TypeEngine[Any] = self._accounts.key.type if isinstance(column.type, UserKey) else column.type
+        default = column.server_default.arg if column.server_default is not None else None  # type: ignore[attr-defined]
+        return Column(column.name, kind, nullable=column.nullable, primary_key=column.primary_key, server_default=default)
+
+    def _constraint(self, one: Any) -> Any:
+        columns = [column.name for column in one.columns]
+        match one:
+            case PrimaryKeyConstraint():
+                return PrimaryKeyConstraint(*columns, name=self._name(one.name))
+            case UniqueConstraint():
+                return UniqueConstraint(*columns, name=self._name(one.name))
+            case ForeignKeyConstraint():
+                (element,) = one.elements
+                referred = element.column
+                target = (
+                    self._accounts.key
+                    if referred.table.name == USERS
+                    else f"{self._prefix}{referred.table.name}.{referred.name}"
+                )
+                return ForeignKeyConstraint(columns, [target], name=self._name(one.name), ondelete=one.ondelete)
+        raise TypeError(f"a constraint of a kind that no table of ours has: {one!r}")
+
+    def _name(self, name: Any) -> conv:
+        return conv(f"{self._prefix}{name}")
+
+
+class _GuestCompiler:
+    """Stands before a database's compiler, and writes the host's names in the place of ours."""
+
+    guest: Guest
+
+    def visit_table(self, table: Any, **options: Any) -> str:
+        text: str = super().visit_table(self.guest.tables.get(table, table), **options)  # type: ignore[misc]
+        return text
+
+    def visit_column(self, column: Any, **options: Any) -> str:
+        theirs = self.guest.columns.get(column)
+        if theirs is None:
+            text: str = super().visit_column(column, **options)  # type: ignore[misc]
+        elif isinstance(theirs, Column):
+            text = super().visit_column(theirs, **options)  # type: ignore[misc]
+        else:
+            text = self.process(theirs)  # type: ignore[attr-defined]
+        return text
+
+
+class _GuestPreparer:
+    """Stands before what writes names: an INSERT asks for its table here."""
+
+    guest: Guest
+
+    def format_table(self, table: Any, *more: Any, **options: Any) -> str:
+        text: str = super().format_table(self.guest.tables.get(table, table), *more, **options)  # type: ignore[misc]
+        return text

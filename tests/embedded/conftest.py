@@ -1,0 +1,53 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from conftest import CHEAP
+from embedded import hosts
+from embedded.hosts import Host
+from umbra.core.clock import FixedClock
+from umbra.crypto.argon import HashingPool
+
+
+SHAPES = [
+    ("postgresql", "integer", ""),
+    ("postgresql", "uuid", "umbra_"),
+    ("postgresql", "text", ""),
+    ("sqlite", "integer", "umbra_"),
+    ("sqlite", "uuid", ""),
+]
+"""Database, kind of key, prefix of our tables."""
+
+
+@pytest.fixture(params=SHAPES, ids=lambda shape: "-".join(part for part in shape if part))
+def shape(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str, str]:
+    """The address of an empty database, a kind of key, and a prefix."""
+    database, key, prefix = request.param
+    is_sqlite = database == "sqlite"
+    url = f"sqlite:///{tmp_path}/host.db" if is_sqlite else request.getfixturevalue("empty_postgresql_url")
+    return url, key, prefix
+
+
+@pytest.fixture
+async def host(shape: tuple[str, str, str], clock: FixedClock) -> AsyncIterator[Host]:
+    """An application of each shape, on an empty database."""
+    url, key, prefix = shape
+    engine = hosts.engine_of(url)
+    hashing = HashingPool(CHEAP, threads=2)
+    yield hosts.application(engine, key, clock, hashing, prefix=prefix)
+    hashing.close()
+    if isinstance(engine, AsyncEngine):
+        await engine.dispose()
+    else:
+        engine.dispose()
+
+
+@pytest.fixture
+async def browser(host: Host) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser in front of the application, in which ``ann`` has an account."""
+    async with hosts.visited(host) as client:
+        await host.add(1, "ann")
+        yield client
