@@ -1,15 +1,14 @@
 """Umbra inside somebody else's FastAPI application: their engine, their accounts, their login if they like."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from sqlalchemy import ColumnElement, Engine, MetaData, inspect
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.orm import Mapper, Session
+from sqlalchemy import Column, Engine, MetaData, SQLColumnExpression, inspect
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.orm import Mapper
 
 from umbra import upkeep
 from umbra.api import signin as signin_face
@@ -25,12 +24,11 @@ from umbra.core.ids import UserId
 from umbra.crypto.argon import PROFILES, HashingPool
 from umbra.crypto.keyring import Keyring
 from umbra.db.guest import Accounts, Guest
-from umbra.db.hosted import Hosted
+from umbra.db.hosted import Hosted, loaded
 from umbra.db.transaction import DatabaseFault
 from umbra.sessions.errors import NotAuthenticated
 from umbra.settings import Settings
 from umbra.signin import flows, secondfactor
-from umbra.totp.errors import NotEnabled
 from umbra.web import caller
 from umbra.web.problems import problem
 
@@ -78,7 +76,7 @@ class Umbra(Generic[UserT]):
         public_url: str = "http://127.0.0.1:8000",
         password_field: str | None = None,
         email_field: str | None = None,
-        disabled: Callable[[type[UserT]], ColumnElement[bool]] | None = None,
+        disabled: Callable[[type[UserT]], SQLColumnExpression[bool]] | None = None,
         table_prefix: str = "",
         clock: Clock | None = None,
         entropy: Entropy | None = None,
@@ -146,13 +144,11 @@ class Umbra(Generic[UserT]):
         """
         if delivery == "cookie":
             caller.refuse_foreign_origin(request, self.auth)
-        (key,) = inspect(user, raiseerr=True).mapper.primary_key_from_instance(user)  # type: ignore[attr-defined]
+        (key,) = inspect(user, raiseerr=True).mapper.primary_key_from_instance(user)
         outcome = await flows.admit(self.auth, UserId(key), caller.client_of(request, self.auth))
         return signin_face.answer_to(self.auth, outcome, delivery)
 
-    def user(
-        self, *, mfa: bool = False, within: timedelta | None = None
-    ) -> Callable[[Request], Awaitable[UserT]]:
+    def user(self, *, mfa: bool = False, within: timedelta | None = None) -> Callable[[Request], Awaitable[UserT]]:
         """Return a dependency that gives the account of whoever calls, as the application's own object.
 
         ``mfa`` asks for a session that was begun, or proven since, with a second factor; ``within`` for a proof that is
@@ -178,23 +174,15 @@ class Umbra(Generic[UserT]):
         request.scope[caller.IN_SCOPE] = self.auth
 
     async def _loaded(self, key: UserId) -> UserT:
-        """Return the application's object, on its own and complete as columns go.
+        """Return the application's own object.
 
         Raises:
             NotAuthenticated: The account has gone since the session was found.
         """
-        if isinstance(self._engine, AsyncEngine):
-            async with AsyncSession(self._engine, expire_on_commit=False) as session:
-                user = await session.get(self._user_model, key)
-        else:
-            user = await asyncio.to_thread(self._loaded_here, self._engine, key)
+        user = await loaded(self._engine, self._user_model, key)
         if user is None:
             raise NotAuthenticated
         return user
-
-    def _loaded_here(self, engine: Engine, key: UserId) -> UserT | None:
-        with Session(engine, expire_on_commit=False) as session:
-            return session.get(self._user_model, key)
 
 
 def _accounts(
@@ -202,10 +190,11 @@ def _accounts(
     login: str,
     password: str | None,
     email: str | None,
-    disabled: Callable[[type[UserT]], ColumnElement[bool]] | None,
+    disabled: Callable[[type[UserT]], SQLColumnExpression[bool]] | None,
 ) -> Accounts:
     mapper: Mapper[UserT] = inspect(model)
-    if len(mapper.primary_key) != 1:
+    (key, *more) = mapper.primary_key
+    if more or not isinstance(key, Column):
         raise Misconfigured(f"{model.__name__} has a primary key of several columns, and Umbra's tables refer to one")
 
     def column(name: str) -> Any:
@@ -215,7 +204,7 @@ def _accounts(
 
     return Accounts(
         table=mapper.local_table,  # type: ignore[arg-type]  # a mapped class of accounts is mapped to a table
-        key=mapper.primary_key[0],
+        key=key,
         login=column(login),
         email=column(email) if email is not None else None,
         password=column(password) if password is not None else None,

@@ -11,7 +11,6 @@ from embedded.hosts import Host
 from umbra.core.clock import FixedClock
 from umbra.crypto.argon import HashingPool
 
-
 SHAPES = [
     ("postgresql", "integer", ""),
     ("postgresql", "uuid", "umbra_"),

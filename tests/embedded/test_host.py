@@ -148,7 +148,7 @@ async def test_what_goes_with_an_account_goes_with_it(ann: Ann, host: Host) -> N
 
 
 async def test_the_hosts_migrations_see_our_tables_once_and_its_own_table_unchanged(host: Host) -> None:
-    def proposed(connection: Any) -> list[Any]:
+    def proposed(connection: Any) -> Any:
         return compare_metadata(MigrationContext.configure(connection), host.base.metadata)
 
     assert 9 == len([one for one in await host.run(proposed) if one[0] == "add_table"])

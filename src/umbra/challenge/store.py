@@ -20,7 +20,9 @@ MOST_OPEN = 100
 
 
 _FIND = Statement(
-    select(ChallengeRow.id, UserRow.id.label("user_id"), *labelled(UserRow.username, UserRow.email, UserRow.is_operator))
+    select(
+        ChallengeRow.id, UserRow.id.label("user_id"), *labelled(UserRow.username, UserRow.email, UserRow.is_operator)
+    )
     .join(UserRow, UserRow.id == ChallengeRow.user_id)
     .where(ChallengeRow.token_hash == bindparam("token_hash"), UserRow.disabled_at.is_(None))
 )

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Index,
     MetaData,
     PrimaryKeyConstraint,
+    SQLColumnExpression,
     Table,
     UniqueConstraint,
     false,
@@ -30,7 +31,7 @@ from sqlalchemy.types import TypeEngine
 from umbra.db.base import Base, PasswordVersion, UserKey
 
 USERS = "users"
-NEVER = literal_column("NULL")
+NEVER: ColumnElement[Any] = literal_column("NULL")
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Accounts:
     login: Column[Any]
     email: Column[Any] | None = None
     password: Column[Any] | None = None
-    disabled: ColumnElement[bool] | None = None
+    disabled: SQLColumnExpression[bool] | None = None
 
     def in_place_of_ours(self) -> dict[str, ColumnElement[Any]]:
         """Return what stands for each column of our own table of accounts."""
@@ -82,9 +83,7 @@ class Guest:
 
     def declare(self, metadata: MetaData) -> dict[str, Table]:
         """Declare Umbra's tables in ``metadata``, and return them by the names that they have without a prefix."""
-        return {
-            name: self._twin(table, metadata) for name, table in Base.metadata.tables.items() if name != USERS
-        }
+        return {name: self._twin(table, metadata) for name, table in Base.metadata.tables.items() if name != USERS}
 
     def dialect(self, engines: Dialect) -> Dialect:
         """Return the dialect of the host's engine, speaking of the host's tables where a statement says ours."""
@@ -109,7 +108,9 @@ class Guest:
     def _column(self, column: Column[Any]) -> Column[Any]:
         kind: TypeEngine[Any] = self._accounts.key.type if isinstance(column.type, UserKey) else column.type
         default = column.server_default.arg if column.server_default is not None else None  # type: ignore[attr-defined]
-        return Column(column.name, kind, nullable=column.nullable, primary_key=column.primary_key, server_default=default)
+        return Column(
+            column.name, kind, nullable=column.nullable, primary_key=column.primary_key, server_default=default
+        )
 
     def _constraint(self, one: Any) -> Any:
         columns = [column.name for column in one.columns]

@@ -9,7 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Dialect, Engine, func, select
 from sqlalchemy import exc as errors
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import Session  # noqa: TID251 - the host's objects are its ORM's
 
 from umbra.core.errors import Unavailable
 from umbra.db.database import Database
@@ -28,7 +29,9 @@ _SQLITE_BUSY = 5
 class Doing(Protocol):
     """Runs something on the host's connection where that may block: in a greenlet, or in a thread."""
 
-    def __call__(self, work: Callable[[Connection], T], /) -> Awaitable[T]: ...
+    def __call__(self, work: Callable[[Connection], T], /) -> Awaitable[T]:
+        """Run ``work``."""
+        ...
 
 
 class _Statements(Transaction):
@@ -108,28 +111,45 @@ class Hosted(Database):
     async def _connection(self) -> AsyncIterator[Doing]:
         """Take a connection; whatever is not committed when it goes back is rolled back."""
         try:
-            if isinstance(self._engine, AsyncEngine):
-                async with self._engine.connect() as connection:
-                    do = connection.run_sync
-                    await do(self._prepare)
-                    yield do
-            else:
-                connection = await asyncio.to_thread(self._engine.connect)
-                try:
-                    do = partial(_in_a_thread, connection)
-                    await do(self._prepare)
-                    yield do
-                finally:
-                    await asyncio.to_thread(connection.close)
+            async with _taken(self._engine) as do:
+                if not self.is_sqlite:
+                    await do(_see_what_is_committed)
+                yield do
         except errors.DBAPIError as error:
             raise _translation(error) from None
         except errors.TimeoutError:
             raise Unavailable from None
 
-    def _prepare(self, connection: Connection) -> None:
-        """Have each statement see what was committed when it began, whatever the host's engine has as a habit."""
-        if not self.is_sqlite:
-            connection.execution_options(isolation_level="READ COMMITTED")
+
+async def loaded(engine: Engine | AsyncEngine, model: type[T], key: Any) -> T | None:
+    """Return the host's own object, on its own and complete as columns go."""
+    if isinstance(engine, AsyncEngine):
+        async with AsyncSession(engine, expire_on_commit=False) as session:
+            return await session.get(model, key)
+
+    def here() -> T | None:
+        with Session(engine, expire_on_commit=False) as session:
+            return session.get(model, key)
+
+    return await asyncio.to_thread(here)
+
+
+@asynccontextmanager
+async def _taken(engine: Engine | AsyncEngine) -> AsyncIterator[Doing]:
+    if isinstance(engine, AsyncEngine):
+        async with engine.connect() as connection:
+            yield connection.run_sync
+    else:
+        held = await asyncio.to_thread(engine.connect)
+        try:
+            yield partial(_in_a_thread, held)
+        finally:
+            await asyncio.to_thread(held.close)
+
+
+def _see_what_is_committed(connection: Connection) -> None:
+    """Have each statement see what was committed when it began, whatever the engine has as a habit."""
+    connection.execution_options(isolation_level="READ COMMITTED")
 
 
 async def _in_a_thread(connection: Connection, work: Callable[[Connection], T], /) -> T:

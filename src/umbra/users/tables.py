@@ -17,7 +17,7 @@ class UserRow(Base):
     username_key: Mapped[str] = mapped_column(String(256), unique=True)  # folded: one name, whatever its case
     email: Mapped[str | None] = mapped_column(String(254))
     password_hash: Mapped[str] = mapped_column(Text)
-    password_version: Mapped[int] = mapped_column(PasswordVersion, server_default="0")  # grows with each change, not rehash
+    password_version: Mapped[int] = mapped_column(PasswordVersion, server_default="0")  # a rehash leaves it
     is_operator: Mapped[bool] = mapped_column(Boolean, server_default=false())
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
