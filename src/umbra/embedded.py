@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from sqlalchemy import Column, Engine, MetaData, SQLColumnExpression, inspect
+from sqlalchemy import Engine, MetaData, SQLColumnExpression, inspect
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import Mapper
 
@@ -28,15 +28,15 @@ from umbra.db.hosted import Hosted, loaded
 from umbra.db.transaction import DatabaseFault
 from umbra.sessions.errors import NotAuthenticated
 from umbra.settings import Settings
-from umbra.signin import flows, secondfactor
+from umbra.signin import account, flows, secondfactor
 from umbra.web import caller
 from umbra.web.problems import problem
 
 UserT = TypeVar("UserT")
 
-OURS_TO_CALL_ONLY_WITH_PASSWORDS = {"/login", "/password"}
-NEVER_OURS = {"/register"}
-"""Accounts are the host's to make."""
+LOGIN = "/login"
+HOSTS_OWN = {"/register", "/password"}
+"""Accounts are the host's to make and to change."""
 
 
 class Umbra(Generic[UserT]):
@@ -55,6 +55,8 @@ class Umbra(Generic[UserT]):
         issuer: What authenticator apps show beside it.
         encryption_keys: Fernet keys for the secrets of authenticators, newest first.
         public_url: Where browsers find the application.
+        login_key: What a name to sign in with is looked for in, given ``user_model``, and after folding (Unicode NFKC,
+            no case); ``login_field`` as it is, which is right where it holds lower case only, unless given.
         password_field: The attribute with an Argon2 hash, if Umbra is to look at passwords.
         email_field: The attribute with the mail address.
         disabled: What is true of an account that may not sign in, given ``user_model``.
@@ -74,6 +76,7 @@ class Umbra(Generic[UserT]):
         issuer: str,
         encryption_keys: Sequence[str],
         public_url: str = "http://127.0.0.1:8000",
+        login_key: Callable[[type[UserT]], SQLColumnExpression[str]] | None = None,
         password_field: str | None = None,
         email_field: str | None = None,
         disabled: Callable[[type[UserT]], SQLColumnExpression[bool]] | None = None,
@@ -87,7 +90,15 @@ class Umbra(Generic[UserT]):
         self._user_model = user_model
         self._has_passwords = password_field is not None
         self._guest = Guest(
-            _accounts(user_model, login_field, password_field, email_field, disabled), prefix=table_prefix
+            Accounts(
+                **_table_of(user_model),
+                login=_column(user_model, login_field),
+                login_key=_element(login_key(user_model)) if login_key is not None else None,
+                email=_column(user_model, email_field) if email_field is not None else None,
+                password=_column(user_model, password_field) if password_field is not None else None,
+                disabled=_element(disabled(user_model)) if disabled is not None else None,
+            ),
+            prefix=table_prefix,
         )
         when = clock or SystemClock()
         chosen = Settings(issuer=issuer, public_url=public_url, **settings)
@@ -108,8 +119,8 @@ class Umbra(Generic[UserT]):
 
     @property
     def router(self) -> APIRouter:
-        """The calls of docs/reference, without registration; without passwords if no ``password_field`` was given."""
-        left_out = NEVER_OURS | (set() if self._has_passwords else OURS_TO_CALL_ONLY_WITH_PASSWORDS)
+        """The calls of the contract, without those that make or change accounts; ``login`` if there are passwords."""
+        left_out = HOSTS_OWN if self._has_passwords else HOSTS_OWN | {LOGIN}
         router = APIRouter(dependencies=[Depends(self._bring)])
         for part in PARTS:
             kept = APIRouter(route_class=part.route_class)
@@ -144,9 +155,20 @@ class Umbra(Generic[UserT]):
         """
         if delivery == "cookie":
             caller.refuse_foreign_origin(request, self.auth)
-        (key,) = inspect(user, raiseerr=True).mapper.primary_key_from_instance(user)
-        outcome = await flows.admit(self.auth, UserId(key), caller.client_of(request, self.auth))
+        outcome = await flows.admit(self.auth, self.key_of(user), caller.client_of(request, self.auth))
         return signin_face.answer_to(self.auth, outcome, delivery)
+
+    async def sign_out_everywhere(self, request: Request, user: UserT) -> int:
+        """End every session of an account, and every sign-in that waits for its code; return how many sessions.
+
+        The application calls it when it has changed a password, or keeps somebody out.
+        """
+        return await account.end_everything(self.auth, self.key_of(user), caller.client_of(request, self.auth))
+
+    def key_of(self, user: UserT) -> UserId:
+        """Return the key of an account, as Umbra's tables refer to it."""
+        (key,) = inspect(user, raiseerr=True).mapper.primary_key_from_instance(user)
+        return UserId(key)
 
     def user(self, *, mfa: bool = False, within: timedelta | None = None) -> Callable[[Request], Awaitable[UserT]]:
         """Return a dependency that gives the account of whoever calls, as the application's own object.
@@ -170,6 +192,18 @@ class Umbra(Generic[UserT]):
 
         return the_user
 
+    def optional_user(self) -> Callable[[Request], Awaitable[UserT | None]]:
+        """Return a dependency that gives the account of whoever calls, or ``None`` where nobody is signed in."""
+        the_user = self.user()
+
+        async def perhaps(request: Request) -> UserT | None:
+            try:
+                return await the_user(request)
+            except NotAuthenticated:
+                return None
+
+        return perhaps
+
     async def _bring(self, request: Request) -> None:
         request.scope[caller.IN_SCOPE] = self.auth
 
@@ -185,31 +219,25 @@ class Umbra(Generic[UserT]):
         return user
 
 
-def _accounts(
-    model: type[UserT],
-    login: str,
-    password: str | None,
-    email: str | None,
-    disabled: Callable[[type[UserT]], SQLColumnExpression[bool]] | None,
-) -> Accounts:
-    mapper: Mapper[UserT] = inspect(model)
+def _table_of(model: type[Any]) -> dict[str, Any]:
+    """Return the table of the host's accounts, and its key."""
+    mapper: Mapper[Any] = inspect(model)
     (key, *more) = mapper.primary_key
-    if more or not isinstance(key, Column):
+    if more:
         raise Misconfigured(f"{model.__name__} has a primary key of several columns, and Umbra's tables refer to one")
+    return {"table": mapper.local_table, "key": key}
 
-    def column(name: str) -> Any:
-        if name not in mapper.columns:
-            raise Misconfigured(f"{model.__name__} has no column {name!r}")
-        return mapper.columns[name]
 
-    return Accounts(
-        table=mapper.local_table,  # type: ignore[arg-type]  # a mapped class of accounts is mapped to a table
-        key=key,
-        login=column(login),
-        email=column(email) if email is not None else None,
-        password=column(password) if password is not None else None,
-        disabled=disabled(model) if disabled is not None else None,
-    )
+def _element(given: Any) -> Any:
+    """Return what SQL is made of: an attribute of a mapped class stands for its column."""
+    return given.__clause_element__() if hasattr(given, "__clause_element__") else given
+
+
+def _column(model: type[Any], name: str) -> Any:
+    mapper: Mapper[Any] = inspect(model)
+    if name not in mapper.columns:
+        raise Misconfigured(f"{model.__name__} has no column {name!r}")
+    return mapper.columns[name]
 
 
 async def _answered(_request: Request, refusal: Exception) -> Response:

@@ -26,6 +26,9 @@ class Database(ABC):
     def is_sqlite(self) -> bool:
         """Say whether this is SQLite."""
 
+    owns_accounts = True
+    """Whether the accounts are ours to change; in a host's database nothing of the host's is written."""
+
     @abstractmethod
     def begin(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a transaction that writes; it is committed when the block ends well, and rolled back otherwise.

@@ -18,7 +18,6 @@ from sqlalchemy import (
     Index,
     MetaData,
     PrimaryKeyConstraint,
-    SQLColumnExpression,
     Table,
     UniqueConstraint,
     false,
@@ -38,15 +37,16 @@ NEVER: ColumnElement[Any] = literal_column("NULL")
 class Accounts:
     """The host's table of accounts: its key, the name to sign in with, and the rest where the host has it.
 
-    ``disabled`` is true of an account that nobody may sign in to.
+    ``login_key`` is what a folded name is looked for in, and ``disabled`` true of an account that is kept out.
     """
 
     table: Table
     key: Column[Any]
     login: Column[Any]
+    login_key: ColumnElement[str] | None = None
     email: Column[Any] | None = None
     password: Column[Any] | None = None
-    disabled: SQLColumnExpression[bool] | None = None
+    disabled: ColumnElement[bool] | None = None
 
     def in_place_of_ours(self) -> dict[str, ColumnElement[Any]]:
         """Return what stands for each column of our own table of accounts."""
@@ -55,7 +55,7 @@ class Accounts:
         return {
             "id": self.key,
             "username": self.login,
-            "username_key": self.login,
+            "username_key": self.login if self.login_key is None else self.login_key,
             "email": NEVER if self.email is None else self.email,
             "password_hash": password,
             "password_version": password,

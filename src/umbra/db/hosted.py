@@ -62,6 +62,8 @@ class _OnSqlite(_Statements, OneByOne):
 class Hosted(Database):
     """The host's database. Its engine, and the tables in it, stay the host's."""
 
+    owns_accounts = False
+
     def __init__(self, engine: Engine | AsyncEngine, guest: Guest) -> None:
         self._engine = engine
         self._dialect = guest.dialect((engine.sync_engine if isinstance(engine, AsyncEngine) else engine).dialect)

@@ -6,6 +6,7 @@ from umbra.backup_codes import store as backup_codes
 from umbra.challenge import store as challenges
 from umbra.core.errors import InvalidRequest, NotFound
 from umbra.core.events import Client, Event, watching
+from umbra.core.ids import UserId
 from umbra.core.proof import TotpProof
 from umbra.core.secret import Secret
 from umbra.core.typed import Digits
@@ -143,6 +144,14 @@ async def change_password(
                 await guesses.spend(tx, proven, now)
             await password_store.change(tx, me.user.id, hashed)
             await sessions.end_all(tx, me.user.id, now, idle=auth.settings.session_idle, besides=me.session.id)
+
+
+async def end_everything(auth: Auth, user_id: UserId, client: Client) -> int:
+    """End every session and challenge of an account, and return how many sessions were alive."""
+    async with watching(auth.sink, Event.SESSIONS_ENDED, client, user_id), auth.db.begin() as tx:
+        await users.hold(tx, user_id)
+        await challenges.end_all(tx, user_id)
+        return await sessions.end_all(tx, user_id, auth.clock.now(), idle=auth.settings.session_idle)
 
 
 async def find(auth: Auth, username: str) -> Account:
