@@ -1,6 +1,8 @@
 """Umbra inside somebody else's FastAPI application: their engine, their accounts, their login if they like."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
@@ -20,9 +22,11 @@ from umbra.auth import Auth
 from umbra.core.clock import Clock, SystemClock
 from umbra.core.entropy import Entropy, SystemEntropy
 from umbra.core.errors import Misconfigured, Refused
+from umbra.core.events import Happened, Sink
 from umbra.core.ids import UserId
 from umbra.crypto.argon import PROFILES, HashingPool
 from umbra.crypto.keyring import Keyring
+from umbra.db.database import Database
 from umbra.db.guest import Accounts, Guest
 from umbra.db.hosted import Hosted, loaded
 from umbra.db.transaction import DatabaseFault
@@ -33,6 +37,11 @@ from umbra.web import caller
 from umbra.web.problems import problem
 
 UserT = TypeVar("UserT")
+
+log = logging.getLogger("umbra")
+
+OnEvent = Callable[[Happened], Coroutine[Any, Any, None]]
+"""What an application does when something has happened, or was refused: mail somebody, count it, write it down."""
 
 LOGIN = "/login"
 HOSTS_OWN = {"/register", "/password"}
@@ -61,6 +70,8 @@ class Umbra(Generic[UserT]):
         email_field: The attribute with the mail address.
         disabled: What is true of an account that may not sign in, given ``user_model``.
         table_prefix: What the names of Umbra's tables begin with.
+        on_event: Called with every event of docs/reference/events.md, beside the request that it belongs to, once it is
+            in the audit log.
         settings: Further settings, by their names in ``docs/reference/settings.md``, in lower case without ``UMBRA_``.
 
     Raises:
@@ -81,6 +92,7 @@ class Umbra(Generic[UserT]):
         email_field: str | None = None,
         disabled: Callable[[type[UserT]], SQLColumnExpression[bool]] | None = None,
         table_prefix: str = "",
+        on_event: OnEvent | None = None,
         clock: Clock | None = None,
         entropy: Entropy | None = None,
         hashing: HashingPool | None = None,
@@ -88,6 +100,7 @@ class Umbra(Generic[UserT]):
     ) -> None:
         self._engine = engine
         self._user_model = user_model
+        self._on_event = on_event
         self._has_passwords = password_field is not None
         self._guest = Guest(
             Accounts(
@@ -110,8 +123,13 @@ class Umbra(Generic[UserT]):
             keyring=Keyring.of(*encryption_keys),
             hashing=hashing or HashingPool(PROFILES[chosen.argon2_profile]),
             settings=chosen,
-            sink=DatabaseSink(database, when),
+            sink=self.sink(database, when),
         )
+
+    def sink(self, database: Database, clock: Clock) -> Sink:
+        """Return where events go: into the audit log, and to the application if it asked for them."""
+        kept = DatabaseSink(database, clock)
+        return kept if self._on_event is None else _Telling(kept, self._on_event)
 
     def tables(self, metadata: MetaData) -> None:
         """Declare Umbra's tables in the application's metadata, so that its own migrations make them."""
@@ -217,6 +235,29 @@ class Umbra(Generic[UserT]):
         if user is None:
             raise NotAuthenticated
         return user
+
+
+class _Telling:
+    """Keeps events, and tells the application of each, which no request waits for or fails by."""
+
+    def __init__(self, sink: Sink, tell: OnEvent) -> None:
+        self._sink = sink
+        self._tell = tell
+        self._telling: set[asyncio.Task[None]] = set()
+
+    async def record(self, happened: Happened) -> None:
+        await self._sink.record(happened)
+        await self.was_kept(happened)
+
+    async def was_kept(self, happened: Happened) -> None:
+        task = asyncio.ensure_future(self._tell(happened))
+        self._telling.add(task)
+        task.add_done_callback(self._told)
+
+    def _told(self, task: "asyncio.Task[None]") -> None:
+        self._telling.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("the application's on_event failed: %s", type(error).__qualname__)
 
 
 def _table_of(model: type[Any]) -> dict[str, Any]:

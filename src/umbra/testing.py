@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import argon2
 from starlette.responses import Response
 
-from umbra.audit.store import DatabaseSink
 from umbra.core.clock import FixedClock
 from umbra.core.events import Client
 from umbra.core.ids import UserId
@@ -53,7 +52,7 @@ class Kit(Generic[UserT]):
             umbra.auth,
             clock=self.clock,
             hashing=HashingPool(CHEAP, threads=2),
-            sink=DatabaseSink(umbra.auth.db, self.clock),
+            sink=umbra.sink(umbra.auth.db, self.clock),
         )
 
     async def enrol(self, user: UserT) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ from sqlalchemy.types import TypeEngine
 from support.people import API, BASE_URL
 from umbra import Umbra
 from umbra.core.clock import FixedClock
+from umbra.core.events import Event, Happened
 from umbra.crypto.argon import HashingPool
 from umbra.crypto.keyring import new_key
 
@@ -41,6 +42,7 @@ class Host:
     base: type[DeclarativeBase]
     model: Any
     key_of: Callable[[int], Any]
+    events: list[Happened] = field(default_factory=list)
 
     async def run(self, work: Callable[[Any], Any]) -> Any:
         """Do something on a connection of the host's, and commit it."""
@@ -86,6 +88,13 @@ def application(
         handle: Mapped[str] = mapped_column(String(50), unique=True)
         is_blocked: Mapped[bool] = mapped_column(default=False)
 
+    events: list[Happened] = []
+
+    async def on_event(happened: Happened) -> None:
+        events.append(happened)
+        if happened.event is Event.SIGNED_OUT:
+            raise ValueError("the host's own fault")
+
     umbra = Umbra(
         engine=engine,
         user_model=Member,
@@ -94,13 +103,14 @@ def application(
         issuer="Acme",
         encryption_keys=[new_key().reveal()],
         table_prefix=prefix,
+        on_event=on_event,
         clock=clock,
         hashing=hashing,
     )
     umbra.tables(Base.metadata)
     app = FastAPI()
     app.include_router(umbra.router, prefix=API)
-    host = Host(app, umbra, engine, Base, Member, key_of)
+    host = Host(app, umbra, engine, Base, Member, key_of, events)
 
     @app.post("/enter")
     async def enter(request: Request) -> Response:

@@ -147,6 +147,28 @@ async def test_what_goes_with_an_account_goes_with_it(ann: Ann, host: Host) -> N
     assert not any(left.values())
 
 
+async def test_the_host_is_told_what_happens_and_no_request_fails_by_what_it_does_then(
+    ann: Ann, host: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    codes = await ann.enrol()
+    first, second = [(await ann.enter())["mfa_token"] for _ in range(2)]
+    await ann.verify(first, backup_code=codes[0])
+    await ann.verify(second, backup_code=codes[0])
+    assert 204 == (await ann.browser.post(f"{API}/logout", json={})).status_code
+    for _ in range(3):  # until what was begun beside the last request has ended
+        await asyncio.sleep(0)
+    told = [(str(one.event), one.reason) for one in host.events]
+    assert [
+        ("sign_in_host", None), ("setup_started", None), ("authenticator_confirmed", None),
+        ("sign_in_host", None), ("sign_in_host", None),
+        ("sign_in_code", None), ("sign_in_code", "replayed"), ("signed_out", None),
+    ] == told  # fmt: skip
+    assert {host.key_of(1)} == {one.user_id for one in host.events}
+    assert {"method": "backup_code"} == host.events[5].detail
+    assert "on_event failed: ValueError" in caplog.text
+    assert "own fault" not in caplog.text
+
+
 async def test_the_hosts_migrations_see_our_tables_once_and_its_own_table_unchanged(host: Host) -> None:
     def proposed(connection: Any) -> Any:
         return compare_metadata(MigrationContext.configure(connection), host.base.metadata)

@@ -79,6 +79,10 @@ class Sink(Protocol):
         """Keep ``happened``, in a transaction of its own, whatever becomes of the use case."""
         ...
 
+    async def was_kept(self, happened: Happened) -> None:
+        """Learn what has been kept together with what it says."""
+        ...
+
 
 @asynccontextmanager
 async def watching(sink: Sink, event: Event, client: Client, user_id: UserId | None = None) -> AsyncIterator[Note]:
@@ -94,5 +98,4 @@ async def watching(sink: Sink, event: Event, client: Client, user_id: UserId | N
     except Refused as refusal:
         await sink.record(note.happened(refusal.cause))
         raise
-    if not note.is_kept:
-        await sink.record(note.happened())
+    await (sink.was_kept if note.is_kept else sink.record)(note.happened())
