@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -128,3 +129,25 @@ async def test_another_process_writes_between_two_groups(db: Sqlite) -> None:
 
     await asyncio.gather(elsewhere(), *(add(db, number) for number in range(CROWD)))
     assert [*range(CROWD), 1000] == stored(db)
+
+
+async def test_a_connection_is_not_closed_under_a_commit_that_nobody_waits_for(db: Sqlite) -> None:
+    began, gate = threading.Event(), threading.Event()
+
+    def hold(said: str) -> None:
+        if said == "COMMIT":
+            began.set()
+            gate.wait()
+
+    assert db._writer is not None
+    db._writer._connection.set_trace_callback(hold)
+    with pytest.raises(Wrong):
+        await add(db, 1, wrong=True)  # who is refused does not wait for the commit of nothing
+    await asyncio.to_thread(began.wait)
+    closing = asyncio.ensure_future(db.close())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not closing.done()
+    gate.set()
+    await closing
+    assert [] == stored(db)

@@ -90,6 +90,7 @@ class _Writer:
         self._connection = connection
         self._turn = asyncio.Lock()
         self._shared: _Shared | None = None
+        self._last: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[SqliteTransaction]:
@@ -106,15 +107,16 @@ class _Writer:
             raise _translation(error) from None
 
     async def close(self) -> None:
-        """Close the connection, once the disk has what was written."""
-        if self._shared is not None:
-            await self._shared.ending
-        self._connection.close()
+        """Close the connection, once the disk has what was written; whoever was refused has not waited for that."""
+        if self._last is not None:
+            await self._last
+        async with self._turn:
+            self._connection.close()
 
     async def _begun(self) -> _Shared:
         await SqliteTransaction(self._connection).begin()
         self._shared = shared = _Shared()
-        shared.ending = asyncio.create_task(self._end(shared))
+        shared.ending = self._last = asyncio.create_task(self._end(shared))
         return shared
 
     @contextmanager
