@@ -142,11 +142,11 @@ async def _taken(engine: Engine | AsyncEngine) -> AsyncIterator[Doing]:
         async with engine.connect() as connection:
             yield connection.run_sync
     else:
-        held = await asyncio.to_thread(engine.connect)
+        held = await _to_the_end(engine.connect, undo=Connection.close)
         try:
             yield partial(_in_a_thread, held)
         finally:
-            await asyncio.to_thread(held.close)
+            await _to_the_end(held.close)
 
 
 def _see_what_is_committed(connection: Connection) -> None:
@@ -155,7 +155,19 @@ def _see_what_is_committed(connection: Connection) -> None:
 
 
 async def _in_a_thread(connection: Connection, work: Callable[[Connection], T], /) -> T:
-    return await asyncio.to_thread(work, connection)
+    return await _to_the_end(partial(work, connection))
+
+
+async def _to_the_end(work: Callable[[], T], *, undo: Callable[[T], None] | None = None) -> T:
+    """Do ``work`` in a thread, and wait for it even when nobody waits for us: it has the connection."""
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait({running})
+        if undo is not None and running.exception() is None:
+            await asyncio.to_thread(undo, running.result())
+        raise
 
 
 def _begin_immediate(connection: Connection) -> None:
