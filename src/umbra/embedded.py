@@ -31,7 +31,7 @@ from umbra.db.guest import Accounts, Guest
 from umbra.db.hosted import Hosted, loaded
 from umbra.db.transaction import DatabaseFault
 from umbra.sessions.errors import NotAuthenticated
-from umbra.settings import Settings
+from umbra.settings import checked
 from umbra.signin import account, flows, secondfactor
 from umbra.web import caller
 from umbra.web.problems import problem
@@ -114,7 +114,7 @@ class Umbra(Generic[UserT]):
             prefix=table_prefix,
         )
         when = clock or SystemClock()
-        chosen = Settings(issuer=issuer, public_url=public_url, **settings)
+        chosen = checked({"issuer": issuer, "public_url": public_url} | settings)
         database = Hosted(engine, self._guest)
         self.auth = Auth(
             db=database,

@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -132,8 +133,20 @@ def load(**given: Any) -> Settings:
         Misconfigured: One of them is not of its form; the text names it, and not its value.
     """
     names = {name: os.environ.get(PREFIX + name.upper()) for name in Settings.model_fields}
+    return checked({name: text for name, text in names.items() if text} | given)
+
+
+def checked(given: Mapping[str, Any]) -> Settings:
+    """Return settings that somebody has given by name, and the others as they are by default.
+
+    Raises:
+        Misconfigured: One of them is unknown, or not of its form; the text names it, and not its value.
+    """
+    unknown = sorted(given.keys() - Settings.model_fields.keys())
+    if unknown:
+        raise Misconfigured(f"there is no setting {', '.join(unknown)}")
     try:
-        return Settings(**{name: text for name, text in names.items() if text} | given)
+        return Settings(**given)
     except ValidationError as error:
         lines = [
             f"{PREFIX}{str(one['loc'][0]).upper()}: {one['msg'].removeprefix('Value error, ')}"

@@ -199,6 +199,22 @@ async def test_a_field_that_the_model_has_not_is_named(host: Host) -> None:
         )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"sesion_idle": 60}, "there is no setting sesion_idle"),
+        ({"session_idle": 0}, "UMBRA_SESSION_IDLE: must be more than 0 seconds"),
+        ({"public_url": "http://acme.example"}, "UMBRA_PUBLIC_URL: must be https"),
+    ],
+)
+async def test_a_setting_that_is_wrong_is_named(host: Host, given: dict[str, Any], said: str) -> None:
+    with pytest.raises(Misconfigured, match=said):
+        Umbra(
+            engine=host.engine, user_model=host.model, login_field="handle", issuer="Acme",
+            encryption_keys=[new_key().reveal()], **given,
+        )  # fmt: skip
+
+
 def _refusal(answer: httpx.Response) -> tuple[str, int]:
     assert "application/problem+json" == answer.headers["Content-Type"]
     return answer.json()["reason"], answer.status_code

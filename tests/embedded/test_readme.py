@@ -1,6 +1,8 @@
 """The application that the README prints, as it is printed."""
 
 import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,21 @@ ACME = "https://acme.example"
 PASSWORD = "a password of the host's"
 
 
+def printed() -> str:
+    """Return the README's ``app.py``."""
+    return re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)[0]  # type: ignore[no-any-return]
+
+
+def test_the_printed_application_is_typed_as_strictly_as_its_developer_likes(tmp_path: Path) -> None:
+    given = 'DATABASE_URL = ""\nENCRYPTION_KEYS: list[str] = []\n'
+    (tmp_path / "app.py").write_text(given + printed())
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "app.py"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert 0 == done.returncode, done.stdout
+
+
 @pytest.fixture
 async def acme(empty_postgresql_url: str) -> AsyncIterator[dict[str, Any]]:
     """The names that the README's ``app.py`` defines, with its tables made and an account in them."""
@@ -26,8 +43,7 @@ async def acme(empty_postgresql_url: str) -> AsyncIterator[dict[str, Any]]:
         "DATABASE_URL": empty_postgresql_url.replace("postgresql://", "postgresql+asyncpg://"),
         "ENCRYPTION_KEYS": [new_key().reveal()],
     }
-    (printed, *_) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    exec(compile(printed, "app.py", "exec"), names)  # noqa: S102 - it is our own README
+    exec(compile(printed(), "app.py", "exec"), names)  # noqa: S102 - it is our own README
     async with names["engine"].begin() as connection:
         await connection.run_sync(names["Base"].metadata.create_all)
         hashed = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
