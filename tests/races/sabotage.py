@@ -279,14 +279,10 @@ GUARDS = (
         (
             Cut(
                 "signin/flows.py",
-                "            await passwords.accept(tx, checked, now)\n            limits",
-                "            limits",
-            ),
-            Cut(
-                "signin/flows.py",
-                "values, note.happened(), now)\n            outcome",
-                "values, note.happened(), now)\n"
-                "            await passwords.accept(tx, checked, now)\n            outcome",
+                "            await passwords.accept(tx, checked, now)\n"
+                "            outcome = await _admitted(auth, tx, checked.user, note, now)\n",
+                "            outcome = await _admitted(auth, tx, checked.user, note, now)\n"
+                "            await passwords.accept(tx, checked, now)\n",
             ),
         ),
         ("test_no_sign_in_by_password_alone_outlives_the_first_authenticator",),
