@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import anyio
-import argon2
 import asyncpg
 import httpx
 import pytest
@@ -27,15 +26,12 @@ from umbra.crypto.keyring import Keyring, new_key
 from umbra.db import migrate
 from umbra.db.opening import open_database
 from umbra.db.sqlite import Sqlite
+from umbra.testing import CHEAP
 
 POSTGRES = "UMBRA_TEST_POSTGRES"
 """A PostgreSQL to use instead of our own: ``postgresql://user@host:port``, of a user who may create databases."""
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
-
-CHEAP = argon2.Parameters(
-    type=argon2.Type.ID, version=19, salt_len=16, hash_len=32, time_cost=1, memory_cost=8, parallelism=1
-)
 
 _server = contextlib.ExitStack()
 

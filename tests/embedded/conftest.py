@@ -5,11 +5,11 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from conftest import CHEAP
 from embedded import hosts
 from embedded.hosts import Host
 from umbra.core.clock import FixedClock
 from umbra.crypto.argon import HashingPool
+from umbra.testing import CHEAP
 
 SHAPES = [
     ("postgresql", "integer", ""),
