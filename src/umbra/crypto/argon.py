@@ -41,8 +41,8 @@ QUEUE_PER_THREAD = 16
 REFUSALS_PER_SECOND = 400
 """A refusal costs the event loop about what a session check does; a crowd that is refused gets no more of it."""
 
-NICENESS = 10
-"""About a tenth of the processor time of a thread that wants it as much; all of it when none does."""
+NICENESS = 19
+"""The least there is: next to nothing beside a thread that wants the processor as much; all of it when none does."""
 
 _NOTHING = "A" * 64
 """Zeros in base64: a hash of them costs as much to refuse as any other, and nothing to make."""

@@ -11,8 +11,10 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, MetaData
 
+from umbra.db.base import Base
+from umbra.db.shape import OURS, Shape
 from umbra.db.transaction import Transaction
 
 T = TypeVar("T")
@@ -26,8 +28,12 @@ class Database(ABC):
     def is_sqlite(self) -> bool:
         """Say whether this is SQLite."""
 
-    owns_accounts = True
-    """Whether the accounts are ours to change; in a host's database nothing of the host's is written."""
+    shape: Shape = OURS
+    """How our tables look here, and whether the accounts are ours: what is a host's is not written to."""
+
+    def declared(self) -> MetaData:
+        """Return every table of ours as it is to be here; ``db.migrate`` imports the modules that declare them."""
+        return Base.metadata
 
     @abstractmethod
     def begin(self) -> AbstractAsyncContextManager[Transaction]:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Dialect,
     ForeignKeyConstraint,
+    FromClause,
     Index,
     MetaData,
     PrimaryKeyConstraint,
@@ -23,11 +24,14 @@ from sqlalchemy import (
     false,
     func,
     literal_column,
+    table,
 )
 from sqlalchemy.sql.elements import conv
 from sqlalchemy.types import TypeEngine
 
 from umbra.db.base import Base, PasswordVersion, UserKey
+from umbra.db.revision import VERSION_TABLE, VERSIONS
+from umbra.db.shape import Shape
 
 USERS = "users"
 NEVER: ColumnElement[Any] = literal_column("NULL")
@@ -52,13 +56,14 @@ class Accounts:
         """Return what stands for each column of our own table of accounts."""
         unset = NEVER if self.disabled is None else func.nullif(self.disabled, false())
         password = NEVER if self.password is None else self.password
+        version = literal_column("0") if self.password is None else self.password
         return {
             "id": self.key,
             "username": self.login,
             "username_key": self.login if self.login_key is None else self.login_key,
             "email": NEVER if self.email is None else self.email,
             "password_hash": password,
-            "password_version": password,
+            "password_version": version,
             "is_operator": false(),
             "created_at": NEVER,
             "disabled_at": unset,
@@ -70,20 +75,27 @@ class Guest:
 
     def __init__(self, accounts: Accounts, *, prefix: str = "") -> None:
         self._accounts = accounts
-        self._prefix = prefix
-        ours = {name: table for name, table in Base.metadata.tables.items() if name != USERS}
+        of_account = f"{accounts.table.fullname}.{accounts.key.name}"
+        self.shape = Shape(prefix, accounts.key.type, of_account, owns_accounts=False)
+        self.metadata = MetaData()
+        self.versions = table(self.shape.name(VERSION_TABLE))
+        ours = {name: one for name, one in Base.metadata.tables.items() if name != USERS}
         users = Base.metadata.tables[USERS]
         theirs = accounts.in_place_of_ours()
-        self.tables: dict[Table, Table] = {users: accounts.table}
+        self.tables: dict[FromClause, FromClause] = {users: accounts.table, VERSIONS: self.versions}
         self.columns: dict[Column[Any], ColumnElement[Any]] = {column: theirs[column.key] for column in users.columns}
-        twins = self.declare(MetaData())
-        for name, table in ours.items():
-            self.tables[table] = twins[name]
-            self.columns |= {column: twins[name].columns[column.key] for column in table.columns}
+        twins = self.declare(self.metadata)
+        for name, one in ours.items():
+            self.tables[one] = twins[name]
+            self.columns |= {column: twins[name].columns[column.key] for column in one.columns}
 
     def declare(self, metadata: MetaData) -> dict[str, Table]:
         """Declare Umbra's tables in ``metadata``, and return them by the names that they have without a prefix."""
-        return {name: self._twin(table, metadata) for name, table in Base.metadata.tables.items() if name != USERS}
+        return {name: self._twin(one, metadata) for name, one in Base.metadata.tables.items() if name != USERS}
+
+    def owns(self, table_name: str) -> bool:
+        """Say whether a table is one of ours."""
+        return table_name in self.metadata.tables or table_name == self.versions.name
 
     def dialect(self, engines: Dialect) -> Dialect:
         """Return the dialect of the host's engine, speaking of the host's tables where a statement says ours."""
@@ -97,13 +109,13 @@ class Guest:
             setattr(own, PasswordVersion.member, self._accounts.password.type)
         return own
 
-    def _twin(self, table: Table, metadata: MetaData) -> Table:
-        """Return a copy of ``table``; its constraints have names that no convention of the host's changes."""
-        columns = [self._column(column) for column in table.columns]
-        named = [self._constraint(one) for one in table.constraints]
-        indexes = [Index(self._name(one.name), *(column.name for column in one.columns)) for one in table.indexes]
-        options = {f"sqlite_{name}": value for name, value in table.dialect_options["sqlite"].items() if value}
-        return Table(self._prefix + table.name, metadata, *columns, *named, *indexes, **options)
+    def _twin(self, ours: Table, metadata: MetaData) -> Table:
+        """Return a copy of a table; its constraints have names that no convention of the host's changes."""
+        columns = [self._column(column) for column in ours.columns]
+        named = [self._constraint(one) for one in ours.constraints]
+        indexes = [Index(self._name(one.name), *(column.name for column in one.columns)) for one in ours.indexes]
+        options = {f"sqlite_{name}": value for name, value in ours.dialect_options["sqlite"].items() if value}
+        return Table(self.shape.name(ours.name), metadata, *columns, *named, *indexes, **options)
 
     def _column(self, column: Column[Any]) -> Column[Any]:
         kind: TypeEngine[Any] = self._accounts.key.type if isinstance(column.type, UserKey) else column.type
@@ -125,13 +137,13 @@ class Guest:
                 target = (
                     self._accounts.key
                     if referred.table.name == USERS
-                    else f"{self._prefix}{referred.table.name}.{referred.name}"
+                    else f"{self.shape.name(referred.table.name)}.{referred.name}"
                 )
                 return ForeignKeyConstraint(columns, [target], name=self._name(one.name), ondelete=one.ondelete)
         raise TypeError(f"a constraint of a kind that no table of ours has: {one!r}")
 
     def _name(self, name: Any) -> conv:
-        return conv(f"{self._prefix}{name}")
+        return conv(self.shape.name(name))
 
 
 class _GuestCompiler:

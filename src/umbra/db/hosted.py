@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, Dialect, Engine, func, select
+from sqlalchemy import Connection, Dialect, Engine, MetaData, func, select
 from sqlalchemy import exc as errors
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session  # noqa: TID251 - the host's objects are its ORM's
@@ -62,11 +62,15 @@ class _OnSqlite(_Statements, OneByOne):
 class Hosted(Database):
     """The host's database. Its engine, and the tables in it, stay the host's."""
 
-    owns_accounts = False
-
     def __init__(self, engine: Engine | AsyncEngine, guest: Guest) -> None:
         self._engine = engine
+        self._guest = guest
+        self.shape = guest.shape
         self._dialect = guest.dialect((engine.sync_engine if isinstance(engine, AsyncEngine) else engine).dialect)
+
+    def declared(self) -> MetaData:
+        """Return our tables as they are to be beside the host's."""
+        return self._guest.metadata
 
     @property
     def is_sqlite(self) -> bool:

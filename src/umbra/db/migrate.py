@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from alembic import command
+from alembic import command, op
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -20,6 +20,7 @@ from umbra.db import state
 from umbra.db.base import Base
 from umbra.db.database import Database
 from umbra.db.revision import VERSION_TABLE
+from umbra.db.shape import Shape
 from umbra.sessions import tables as sessions
 from umbra.totp import tables as totp
 from umbra.users import tables as users
@@ -35,13 +36,19 @@ def metadata() -> MetaData:
     return Base.metadata
 
 
+def here() -> Shape:
+    """Return what a migration must know of the database that it runs on."""
+    shape: Shape = op.get_context().opts["shape"]
+    return shape
+
+
 async def upgrade(database: Database, target: str = "head") -> None:
     """Bring the schema up to ``target``.
 
     Raises:
         Misconfigured: There is no such revision.
     """
-    await database.migrating(lambda connection: _run(connection, "upgrade", target))
+    await database.migrating(lambda connection: _run(connection, database.shape, "upgrade", target))
 
 
 async def downgrade(database: Database, target: str) -> None:
@@ -50,12 +57,12 @@ async def downgrade(database: Database, target: str) -> None:
     Raises:
         Misconfigured: There is no such revision.
     """
-    await database.migrating(lambda connection: _run(connection, "downgrade", target))
+    await database.migrating(lambda connection: _run(connection, database.shape, "downgrade", target))
 
 
 async def differences(database: Database) -> list[str]:
     """Return what the database's schema lacks or has too much, a line each; none is what ``alembic check`` wants."""
-    return await database.migrating(_differences)
+    return await database.migrating(lambda connection: _differences(connection, database))
 
 
 def head() -> str | None:
@@ -69,28 +76,25 @@ def _config() -> Config:
     return config
 
 
-def _run(connection: Connection, direction: str, target: str) -> None:
+def _run(connection: Connection, shape: Shape, direction: str, target: str) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": POSTGRES_MIGRATION_LOCK})
     config = _config()
-    config.attributes["connection"] = connection
+    config.attributes.update(connection=connection, shape=shape)
     try:
         getattr(command, direction)(config, target)
     except CommandError as error:
         raise Misconfigured(f"the schema cannot go to {target!r}: {error}") from None
 
 
-def _current_revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_revision()
-
-
-def _differences(connection: Connection) -> list[str]:
-    context = MigrationContext.configure(
-        connection,
-        opts={"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": False},
-    )
-    found = [] if _current_revision(connection) == head() else ["migrations have not all run"]
-    return found + [_in_words(difference) for difference in compare_metadata(context, metadata())]
+def _differences(connection: Connection, database: Database) -> list[str]:
+    version_table, declared = database.shape.name(VERSION_TABLE), database.declared()
+    options = {"version_table": version_table, "compare_type": True, "compare_server_default": False}
+    if not database.shape.owns_accounts:  # the other tables are a host's
+        options["include_name"] = lambda name, kind, _: kind != "table" or name in declared.tables
+    context = MigrationContext.configure(connection, opts=options)
+    found = [] if context.get_current_revision() == head() else ["migrations have not all run"]
+    return found + [_in_words(difference) for difference in compare_metadata(context, declared)]
 
 
 def _in_words(difference: Any) -> str:

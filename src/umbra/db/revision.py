@@ -11,7 +11,9 @@ HEAD = "0001"
 VERSION_TABLE = "umbra_alembic_version"
 """A name of our own: a host application has an ``alembic_version`` already."""
 
-_REVISION = Statement(select(column("version_num", String)).select_from(table(VERSION_TABLE)))
+VERSIONS = table(VERSION_TABLE, column("version_num", String))
+
+_REVISION = Statement(select(VERSIONS.c.version_num))
 
 
 async def of(database: Database) -> str | None:

@@ -51,7 +51,7 @@ async def check(auth: Auth, slot: Slot, username: str, password: Secret[str], cl
         raise CredentialsRefused("wrong")
     if stored.is_disabled:
         raise CredentialsRefused("disabled")
-    is_ours_to_renew = auth.db.owns_accounts and auth.hashing.is_outdated(stored.password_hash)
+    is_ours_to_renew = auth.db.shape.owns_accounts and auth.hashing.is_outdated(stored.password_hash)
     better = (await slot.hash(password))[0] if is_ours_to_renew else None
     return Checked(stored.user, budget, stored.version, better)
 

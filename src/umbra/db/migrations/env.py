@@ -2,12 +2,13 @@
 
 from alembic import context
 
-from umbra.db import migrate, revision
+from umbra.db.revision import VERSION_TABLE
 
+shape = context.config.attributes["shape"]
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=migrate.metadata(),
-    version_table=revision.VERSION_TABLE,
+    shape=shape,
+    version_table=shape.name(VERSION_TABLE),
     render_as_batch=True,
     compare_type=True,
     compare_server_default=False,  # now() reads back differently from each database
