@@ -24,7 +24,7 @@ class Finding:
 
 async def examine(auth: Auth) -> list[Finding]:
     """Look at everything that can be looked at, in an order in which one thing explains the next."""
-    findings = [_data_directory(auth)]
+    findings = [_data_directory(auth)] if auth.db.shape.owns_accounts else []
     try:
         findings.append(await _clocks(auth))
         differences = await migrate.differences(auth.db)

@@ -2,30 +2,36 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.routing import iter_route_contexts
 from sqlalchemy import Engine, MetaData, SQLColumnExpression, inspect
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import Mapper
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp
 
 from umbra import upkeep
 from umbra.api import signin as signin_face
-from umbra.api.caller import the_caller
+from umbra.api.caller import caller_of
 from umbra.api.forms import Delivery
 from umbra.api.router import PARTS
 from umbra.audit.store import DatabaseSink
-from umbra.auth import Auth
+from umbra.auth import Auth, PasswordCheck
 from umbra.core.clock import Clock, SystemClock
 from umbra.core.entropy import Entropy, SystemEntropy
 from umbra.core.errors import Misconfigured, Refused
 from umbra.core.events import Happened, Sink
 from umbra.core.ids import UserId
+from umbra.core.secret import Secret
 from umbra.crypto.argon import PROFILES, HashingPool
 from umbra.crypto.keyring import Keyring
+from umbra.db import revision
 from umbra.db.database import Database
 from umbra.db.guest import Accounts, Guest
 from umbra.db.hosted import Hosted, loaded
@@ -33,8 +39,9 @@ from umbra.db.transaction import DatabaseFault
 from umbra.sessions.errors import NotAuthenticated
 from umbra.settings import checked
 from umbra.signin import account, flows, secondfactor
-from umbra.web import caller
-from umbra.web.problems import problem
+from umbra.signin.flows import SignedIn
+from umbra.web import caller, gate, host, lookalikes
+from umbra.web.host import Host, Identify
 
 UserT = TypeVar("UserT")
 
@@ -42,6 +49,25 @@ log = logging.getLogger("umbra")
 
 OnEvent = Callable[[Happened], Coroutine[Any, Any, None]]
 """What an application does when something has happened, or was refused: mail somebody, count it, write it down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an application that has tokens of its own learns of a sign-in that is complete.
+
+    ``session_id`` goes into its token, and comes back from ``identify``; it opens nothing by itself. ``amr`` says how
+    somebody proved who they are (RFC 8176). Who has ``enrolment_required`` came with a password, and must have more.
+    """
+
+    session_id: str = field(repr=False)
+    amr: tuple[str, ...]
+    authenticated_at: datetime
+    expires_at: datetime
+    enrolment_required: bool = False
+    backup_codes_remaining: int | None = None
+
+
+OnSignedIn = Callable[[Request, UserT, Verdict], Awaitable[Response]]
 
 LOGIN = "/login"
 HOSTS_OWN = {"/register", "/password"}
@@ -67,15 +93,24 @@ class Umbra(Generic[UserT]):
         login_key: What a name to sign in with is looked for in, given ``user_model``, and after folding (Unicode NFKC,
             no case); ``login_field`` as it is, which is right where it holds lower case only, unless given.
         password_field: The attribute with an Argon2 hash, if Umbra is to look at passwords.
+        check_password: How the application looks at a password itself, where Umbra asks for one besides a code. It
+            gets the account and the password; a guess has been charged by then.
         email_field: The attribute with the mail address.
         disabled: What is true of an account that may not sign in, given ``user_model``.
+        require_mfa: Which accounts must have a second factor, given one. Without it they sign in to enrol, and
+            ``user()`` lets them through when they have.
+        on_signed_in: Answers whoever has signed in, instead of Umbra, with a token or session of the application's;
+            ``identify`` is needed too.
+        identify: Returns the ``session_id`` that such a token holds, once the application has found it genuine.
+        other_logins: Paths that look like a way to sign in and are none, or that end in ``sign_in`` unseen.
         table_prefix: What the names of Umbra's tables begin with.
         on_event: Called with every event of docs/reference/events.md, beside the request that it belongs to, once it is
             in the audit log.
         settings: Further settings, by their names in ``docs/reference/settings.md``, in lower case without ``UMBRA_``.
 
     Raises:
-        Misconfigured: A key is no key, a field is none of the model's, or a setting is not of its form.
+        Misconfigured: A key is no key, a field is none of the model's, a setting is not of its form, or one of two
+            arguments that belong together is missing.
     """
 
     def __init__(
@@ -89,8 +124,13 @@ class Umbra(Generic[UserT]):
         public_url: str = "http://127.0.0.1:8000",
         login_key: Callable[[type[UserT]], SQLColumnExpression[str]] | None = None,
         password_field: str | None = None,
+        check_password: Callable[[UserT, str], Awaitable[bool]] | None = None,
         email_field: str | None = None,
         disabled: Callable[[type[UserT]], SQLColumnExpression[bool]] | None = None,
+        require_mfa: Callable[[UserT], bool] | None = None,
+        on_signed_in: OnSignedIn[UserT] | None = None,
+        identify: Identify | None = None,
+        other_logins: Collection[str] = (),
         table_prefix: str = "",
         on_event: OnEvent | None = None,
         clock: Clock | None = None,
@@ -98,8 +138,16 @@ class Umbra(Generic[UserT]):
         hashing: HashingPool | None = None,
         **settings: Any,
     ) -> None:
+        if password_field is not None and check_password is not None:
+            raise Misconfigured("give password_field or check_password: who looks at passwords?")
+        if (on_signed_in is None) != (identify is None):
+            raise Misconfigured("on_signed_in and identify belong together: what one issues, the other recognises")
         self._engine = engine
         self._user_model = user_model
+        self._require_mfa = require_mfa
+        self._on_signed_in = on_signed_in
+        self._other_logins = frozenset(other_logins)
+        self._has_tables_apart = True
         self._on_event = on_event
         self._has_passwords = password_field is not None
         self._guest = Guest(
@@ -124,6 +172,13 @@ class Umbra(Generic[UserT]):
             hashing=hashing or HashingPool(PROFILES[chosen.argon2_profile]),
             settings=chosen,
             sink=self.sink(database, when),
+            check_password=self._checking(check_password) if check_password is not None else None,
+            renews_tokens=on_signed_in is None,
+        )
+        self._host = Host(
+            issue=self._issue if on_signed_in is not None else None,
+            identify=identify,
+            must_enrol=self._must_enrol if require_mfa is not None else None,
         )
 
     def sink(self, database: Database, clock: Clock) -> Sink:
@@ -132,8 +187,19 @@ class Umbra(Generic[UserT]):
         return kept if self._on_event is None else _Telling(kept, self._on_event)
 
     def tables(self, metadata: MetaData) -> None:
-        """Declare Umbra's tables in the application's metadata, so that its own migrations make them."""
+        """Declare Umbra's tables in the application's metadata, so that its own migrations make them.
+
+        Without this call they are apart: ``umbra --app … db upgrade`` makes them, and keeps a history of its own.
+        """
+        self._has_tables_apart = False
         self._guest.declare(metadata)
+
+    def include_name(self, name: str | None, type_: str, _parent_names: Any = None) -> bool:
+        """Say whether Alembic is to look at what has this name: everything but tables of Umbra's that are apart.
+
+        It is for ``context.configure(…, include_name=umbra.include_name)`` in the application's ``env.py``.
+        """
+        return not (self._has_tables_apart and type_ == "table" and name is not None and self._guest.owns(name))
 
     @property
     def router(self) -> APIRouter:
@@ -155,12 +221,31 @@ class Umbra(Generic[UserT]):
         """
         app.add_exception_handler(Refused, _answered)
         app.middleware_stack = app.build_middleware_stack()  # it was built for this call, before there was a handler
+        for route in lookalikes.among(iter_route_contexts(app.routes), besides=self._other_logins):
+            log.warning("%s looks like a way to sign in that does not end in umbra.sign_in", route)
+        await self.check_ready()
+        async with upkeep.cleaning_up_regularly(self.auth):
+            yield
+
+    async def check_ready(self) -> None:
+        """Look whether the tables are there, and whether the keys open what is in them.
+
+        Raises:
+            Misconfigured: They are not, or do not; the text says what to do.
+        """
+        if self._has_tables_apart and not await revision.is_current(self.auth.db):
+            raise Misconfigured("Umbra's tables are not current: run 'umbra --app … db upgrade', or see umbra.tables")
         try:
             await upkeep.check_canary(self.auth)
         except DatabaseFault:
             raise Misconfigured("Umbra's tables are not there: run the migration that makes them") from None
-        async with upkeep.cleaning_up_regularly(self.auth):
-            yield
+
+    async def dispose(self) -> None:
+        """Close the engine's connections, for a program that ends: an application disposes of its own."""
+        if isinstance(self._engine, AsyncEngine):
+            await self._engine.dispose()
+        else:
+            self._engine.dispose()
 
     async def sign_in(self, request: Request, user: UserT, *, delivery: Delivery = "cookie") -> Response:
         """Sign in somebody whom the application has recognised, and return what to answer.
@@ -171,10 +256,11 @@ class Umbra(Generic[UserT]):
             OriginRefused: Another site asks for a cookie.
             CredentialsRefused: The account is gone, or disabled.
         """
-        if delivery == "cookie":
+        await self._bring(request)
+        if delivery == "cookie" and self._on_signed_in is None:
             caller.refuse_foreign_origin(request, self.auth)
         outcome = await flows.admit(self.auth, self.key_of(user), caller.client_of(request, self.auth))
-        return signin_face.answer_to(self.auth, outcome, delivery)
+        return await signin_face.answer_to(request, self.auth, outcome, delivery)
 
     async def sign_out_everywhere(self, request: Request, user: UserT) -> int:
         """End every session of an account, and every sign-in that waits for its code; return how many sessions.
@@ -188,8 +274,12 @@ class Umbra(Generic[UserT]):
         (key,) = inspect(user, raiseerr=True).mapper.primary_key_from_instance(user)
         return UserId(key)
 
-    def user(self, *, mfa: bool = False, within: timedelta | None = None) -> Callable[[Request], Awaitable[UserT]]:
+    def user(
+        self, *, mfa: bool = False, within: timedelta | None = None
+    ) -> Callable[[HTTPConnection], Awaitable[UserT]]:
         """Return a dependency that gives the account of whoever calls, as the application's own object.
+
+        It serves routes and WebSockets; a socket is looked at when it is opened, and not again.
 
         ``mfa`` asks for a session that was begun, or proven since, with a second factor; ``within`` for a proof that is
         no older, of the strongest kind that the account has.
@@ -201,20 +291,22 @@ class Umbra(Generic[UserT]):
             NotEnabled: A second factor is asked for, and the account has none yet.
         """
 
-        async def the_user(request: Request) -> UserT:
+        async def the_user(request: HTTPConnection) -> UserT:
             await self._bring(request)
-            found = await the_caller(request, self.auth)
-            if mfa or within is not None:
-                await secondfactor.refuse_weak(self.auth, found.me, second_factor=mfa, within=within)
-            return await self._loaded(found.me.user.id)
+            me = (await caller_of(request, self.auth)).me
+            user = await self._loaded(me.user.id)
+            must_have = mfa or self._is_required(user)
+            if must_have or within is not None:
+                await secondfactor.refuse_weak(self.auth, me, second_factor=must_have, within=within)
+            return user
 
         return the_user
 
-    def optional_user(self) -> Callable[[Request], Awaitable[UserT | None]]:
+    def optional_user(self) -> Callable[[HTTPConnection], Awaitable[UserT | None]]:
         """Return a dependency that gives the account of whoever calls, or ``None`` where nobody is signed in."""
         the_user = self.user()
 
-        async def perhaps(request: Request) -> UserT | None:
+        async def perhaps(request: HTTPConnection) -> UserT | None:
             try:
                 return await the_user(request)
             except NotAuthenticated:
@@ -222,8 +314,45 @@ class Umbra(Generic[UserT]):
 
         return perhaps
 
-    async def _bring(self, request: Request) -> None:
+    def gate(self, app: ASGIApp, *, mfa: bool = False, within: timedelta | None = None) -> ASGIApp:
+        """Return an ASGI application that only those reach whom ``user()`` lets through, as ``request.state.user``.
+
+        It goes around what is mounted: ``app.mount("/admin", umbra.gate(admin, mfa=True))``, or into the middleware of
+        a mount. Whoever is refused gets the same answers as everywhere.
+        """
+        return gate.gated(app, self.user(mfa=mfa, within=within))
+
+    async def _bring(self, request: HTTPConnection) -> None:
         request.scope[caller.IN_SCOPE] = self.auth
+        request.scope[host.IN_SCOPE] = self._host
+
+    def _is_required(self, user: UserT) -> bool:
+        return self._require_mfa is not None and self._require_mfa(user)
+
+    async def _must_enrol(self, signed_in: SignedIn) -> bool:
+        current = signed_in.current
+        is_strong = current.session.second_factor_at is not None
+        return not is_strong and self._is_required(await self._loaded(current.user.id))
+
+    async def _issue(self, request: Request, signed_in: SignedIn) -> Response:
+        """Have the application answer whoever has signed in."""
+        assert self._on_signed_in is not None  # noqa: S101 - a narrowing: this is brought only then
+        session = signed_in.current.session
+        verdict = Verdict(
+            signed_in.token.reveal(),
+            tuple(session.amr),
+            session.authenticated_at,
+            session.expires_at,
+            enrolment_required=await self._must_enrol(signed_in),
+            backup_codes_remaining=signed_in.backup_codes_remaining,
+        )
+        return await self._on_signed_in(request, await self._loaded(signed_in.current.user.id), verdict)
+
+    def _checking(self, check: Callable[[UserT, str], Awaitable[bool]]) -> PasswordCheck:
+        async def is_right(user_id: UserId, password: Secret[str]) -> bool:
+            return await check(await self._loaded(user_id), password.reveal())
+
+        return is_right
 
     async def _loaded(self, key: UserId) -> UserT:
         """Return the application's own object.
@@ -281,6 +410,6 @@ def _column(model: type[Any], name: str) -> Any:
     return mapper.columns[name]
 
 
-async def _answered(_request: Request, refusal: Exception) -> Response:
+async def _answered(connection: HTTPConnection, refusal: Exception) -> Any:
     assert isinstance(refusal, Refused)  # noqa: S101 - a narrowing: it is registered for these
-    return problem(refusal)
+    return gate.refusal_to(connection, refusal)

@@ -6,13 +6,15 @@ Replay protection stays on, and nothing sleeps: whoever needs another code gets 
 import base64
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Generic, TypeVar
+from email.message import Message
+from typing import Any, Generic, Protocol, TypeVar
+from urllib.request import Request
 
 import argon2
 from starlette.responses import Response
 
 from umbra.core.clock import FixedClock
-from umbra.core.events import Client
+from umbra.core.events import Client as From
 from umbra.core.ids import UserId
 from umbra.core.proof import TotpProof
 from umbra.core.typed import Digits
@@ -26,9 +28,6 @@ from umbra.totp import store as totp_store
 from umbra.totp.store import Enrolled
 from umbra.web.cookies import set_session
 
-if TYPE_CHECKING:
-    import httpx
-
 UserT = TypeVar("UserT")
 
 NOON = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -39,7 +38,19 @@ CHEAP = argon2.Parameters(
 )
 """Argon2id for tests: it protects nothing, and takes no time."""
 
-_TEST = Client(user_agent="umbra.testing")
+_TEST = From(user_agent="umbra.testing")
+
+
+class Client(Protocol):
+    """A client with a cookie jar, such as httpx's and the test clients that are made of it."""
+
+    @property
+    def base_url(self) -> Any:
+        """Where the application is."""
+
+    @property
+    def cookies(self) -> Any:
+        """What holds a ``jar``."""
 
 
 class Kit(Generic[UserT]):
@@ -79,11 +90,21 @@ class Kit(Generic[UserT]):
         """
         return await self._code_for(self._umbra.key_of(user))
 
-    async def signed_in(self, client: "httpx.AsyncClient | httpx.Client", user: UserT, *, mfa: bool = False) -> None:
+    async def signed_in(self, client: Client, user: UserT, *, mfa: bool = False) -> None:
         """Sign ``client`` in as an account, by its cookie.
 
         It is by a second factor where the account has one, and with ``mfa`` always: the account gets one if need be.
         """
+        outcome = await self._sign_in(user, mfa=mfa)
+        answer = Response()
+        set_session(answer, self._umbra.auth.settings, outcome.token)
+        _give(client, answer.headers["Set-Cookie"])
+
+    async def session_id(self, user: UserT, *, mfa: bool = False) -> str:
+        """Sign somebody in, and return what an application puts into a token of its own (``Verdict.session_id``)."""
+        return (await self._sign_in(user, mfa=mfa)).token.reveal()
+
+    async def _sign_in(self, user: UserT, *, mfa: bool) -> SignedIn:
         auth, user_id = self._umbra.auth, self._umbra.key_of(user)
         if mfa and not (await self._enrolled(user_id)):
             await self.enrol(user)
@@ -91,17 +112,7 @@ class Kit(Generic[UserT]):
         if isinstance(outcome, CodeRequired):
             proof = TotpProof(Digits(await self._code_for(user_id)))
             outcome = await flows.verify(auth, outcome.mfa_token.reveal(), proof, _TEST)
-        answer = Response()
-        set_session(answer, auth.settings, outcome.token)
-        self._give(client, answer.headers["Set-Cookie"])
-
-    @staticmethod
-    def _give(client: "httpx.AsyncClient | httpx.Client", cookie: str) -> None:
-        """Give a client a cookie as a server would, so that the server's next one takes its place."""
-        import httpx  # noqa: PLC0415 - a test has it; an application need not
-
-        request = httpx.Request("GET", client.base_url)
-        client.cookies.extract_cookies(httpx.Response(200, headers={"Set-Cookie": cookie}, request=request))
+        return outcome
 
     async def _code_for(self, user_id: UserId) -> Digits:
         enrolled = await self._enrolled(user_id)
@@ -118,3 +129,19 @@ class Kit(Generic[UserT]):
 
 def _code(secret: bytes, now: datetime) -> Digits:
     return algorithm.code_for(secret, algorithm.step_at(now))
+
+
+class _Answer:
+    """What a cookie jar wants to see of an answer."""
+
+    def __init__(self, cookie: str) -> None:
+        self._headers = Message()
+        self._headers["Set-Cookie"] = cookie
+
+    def info(self) -> Message:
+        return self._headers
+
+
+def _give(client: Client, cookie: str) -> None:
+    """Give a client a cookie as a server would, so that the server's next one takes its place."""
+    client.cookies.jar.extract_cookies(_Answer(cookie), Request(str(client.base_url)))  # noqa: S310 - nothing is opened

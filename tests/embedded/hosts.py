@@ -73,9 +73,19 @@ def engine_of(url: str) -> Engine | AsyncEngine:
 
 
 def application(
-    engine: Engine | AsyncEngine, key: str, clock: FixedClock, hashing: HashingPool, *, prefix: str = ""
+    engine: Engine | AsyncEngine,
+    key: str,
+    clock: FixedClock,
+    hashing: HashingPool,
+    *,
+    prefix: str = "",
+    is_apart: bool = False,
+    **more: Any,
 ) -> Host:
-    """Return an application that knows who somebody is by a header, and asks Umbra for the rest."""
+    """Return an application that knows who somebody is by a header, and asks Umbra for the rest.
+
+    ``is_apart`` leaves Umbra's tables out of its metadata.
+    """
     kind, key_of = KEYS[key]
 
     class Base(DeclarativeBase):
@@ -106,8 +116,10 @@ def application(
         on_event=on_event,
         clock=clock,
         hashing=hashing,
+        **more,
     )
-    umbra.tables(Base.metadata)
+    if not is_apart:
+        umbra.tables(Base.metadata)
     app = FastAPI()
     app.include_router(umbra.router, prefix=API)
     host = Host(app, umbra, engine, Base, Member, key_of, events)

@@ -49,6 +49,7 @@ class SignedInAnswer(TypedDict):
     session: SessionAnswer
     token: NotRequired[str]
     backup_codes_remaining: NotRequired[int]
+    enrolment_required: NotRequired[bool]
 
 
 class CodeRequiredAnswer(TypedDict):

@@ -1,4 +1,4 @@
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from umbra.api import answers
 from umbra.api.answers import CodeRequiredAnswer, RegisteredAnswer, SignedInAnswer, WhoAnswer, answer
@@ -10,7 +10,7 @@ from umbra.core import typed
 from umbra.sessions import flows as sessions
 from umbra.signin import account, flows
 from umbra.signin.flows import CodeRequired, SignedIn
-from umbra.web import cookies
+from umbra.web import cookies, host
 
 router = APIRouter(route_class=StrictRoute, tags=["Signing in"])
 
@@ -33,17 +33,17 @@ async def register(form: RegisterForm, auth: TheAuth, client: TheClient) -> Resp
     responses={200: {"model": SignedInAnswer | CodeRequiredAnswer}},
     dependencies=[Depends(refuse_foreign_sign_in)],
 )
-async def login(form: LoginForm, auth: TheAuth, client: TheClient) -> Response:
+async def login(request: Request, form: LoginForm, auth: TheAuth, client: TheClient) -> Response:
     """Take the password step."""
     outcome = await flows.login(auth, typed.username(form.username), typed.password(form.password), client)
-    return answer_to(auth, outcome, form.delivery)
+    return await answer_to(request, auth, outcome, form.delivery)
 
 
 @router.post("/totp-verify", responses={200: {"model": SignedInAnswer}}, dependencies=[Depends(refuse_foreign_sign_in)])
-async def totp_verify(form: VerifyForm, auth: TheAuth, client: TheClient) -> Response:
+async def totp_verify(request: Request, form: VerifyForm, auth: TheAuth, client: TheClient) -> Response:
     """Take the code step."""
     outcome = await flows.verify(auth, form.mfa_token, form.second_factor(), client)
-    return _signed_in(auth, outcome, form.delivery)
+    return await _signed_in(request, auth, outcome, form.delivery)
 
 
 @router.post("/logout", status_code=204)
@@ -51,7 +51,7 @@ async def logout(auth: TheAuth, caller: TheCaller, _form: NothingForm | None = N
     """End this session."""
     await sessions.sign_out(auth, caller.me, caller.client)
     gone = Response(status_code=204)
-    if not caller.is_bearer:
+    if caller.carrier == "cookie":
         cookies.clear_session(gone, auth.settings)
     return gone
 
@@ -62,14 +62,17 @@ async def session(caller: TheCaller) -> Response:
     return answer({"user": answers.user(caller.me.user), "session": answers.session(caller.me.session)})
 
 
-def answer_to(auth: Auth, outcome: SignedIn | CodeRequired, delivery: Delivery) -> Response:
+async def answer_to(request: Request, auth: Auth, outcome: SignedIn | CodeRequired, delivery: Delivery) -> Response:
     """Return the answer to a first step."""
     if isinstance(outcome, CodeRequired):
         return answer(answers.code_required(outcome))
-    return _signed_in(auth, outcome, delivery)
+    return await _signed_in(request, auth, outcome, delivery)
 
 
-def _signed_in(auth: Auth, outcome: SignedIn, delivery: Delivery) -> Response:
+async def _signed_in(request: Request, auth: Auth, outcome: SignedIn, delivery: Delivery) -> Response:
+    around = host.around(request)
+    if around.issue is not None:
+        return await around.issue(request, outcome)
     body: SignedInAnswer = {
         "status": "signed_in",
         "user": answers.user(outcome.current.user),
@@ -77,6 +80,8 @@ def _signed_in(auth: Auth, outcome: SignedIn, delivery: Delivery) -> Response:
     }
     if outcome.backup_codes_remaining is not None:
         body["backup_codes_remaining"] = outcome.backup_codes_remaining
+    if around.must_enrol is not None and await around.must_enrol(outcome):
+        body["enrolment_required"] = True
     if delivery == "token":
         body["token"] = outcome.token.reveal()
         return answer(body)

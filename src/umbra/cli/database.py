@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from umbra.cli.common import json_option, show
+from umbra.cli.common import hosts_umbra, json_option, show
 
 if TYPE_CHECKING:
     from umbra.db.database import Database
@@ -64,6 +64,12 @@ def _run(work: "Callable[[Database], Awaitable[T]]") -> T:
     from umbra.db.opening import open_database
 
     async def worked() -> T:
+        host = hosts_umbra()
+        if host is not None:
+            try:
+                return await work(host.auth.db)
+            finally:
+                await host.dispose()
         settings = settings_of.load()
         wiring.prepare_data_dir(settings)
         database = open_database(settings.url_of_database)

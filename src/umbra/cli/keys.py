@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from umbra.cli.common import json_option, ready, run, show
+from umbra.cli.common import hosts_umbra, json_option, ready, run, show
 
 if TYPE_CHECKING:
     from umbra.auth import Auth
@@ -25,7 +25,7 @@ def new() -> None:
     settings = settings_of.load()
     key = keyrings.new_key()
     generated = settings.data_dir / wiring.KEY_FILE
-    if not wiring.generates_keys(settings):
+    if hosts_umbra() is not None or not wiring.generates_keys(settings):
         click.echo(key.reveal())
         return
     wiring.prepare_data_dir(settings)

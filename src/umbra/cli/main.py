@@ -30,7 +30,8 @@ class UmbraGroup(click.Group):
 
 @click.group(cls=UmbraGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="umbra")
-def main() -> None:
+@click.option("--app", envvar="UMBRA_APP", help="Work on an application's Umbra: module:name.")
+def main(app: str | None) -> None:
     """Umbra: one place to sign in, with a second factor."""
 
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from umbra.cli.common import refuse_host
+
 if TYPE_CHECKING:
     from umbra.core.secret import Secret
     from umbra.settings import Settings
@@ -32,6 +34,7 @@ def serve(host: str, port: int, workers: int, *, do_migrate: bool) -> None:
     """Start the server."""
     from umbra import settings as settings_of
 
+    refuse_host()
     os.umask(PRIVATE_UMASK)
     settings = settings_of.load()
     if "public_url" not in settings.model_fields_set:

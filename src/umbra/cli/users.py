@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from umbra.cli.common import json_option, ready, run, show
+from umbra.cli.common import json_option, ready, refuse_host, run, show
 
 if TYPE_CHECKING:
     from umbra.auth import Auth
@@ -26,6 +26,7 @@ def add(name: str, email: str | None, *, is_operator: bool, password_stdin: bool
     from umbra.core import typed
     from umbra.signin import account
 
+    refuse_host()
     username = typed.username(name)
     address = typed.email(email) if email is not None else None
     password = typed.password(_password(from_stdin=password_stdin))
@@ -44,6 +45,8 @@ def add(name: str, email: str | None, *, is_operator: bool, password_stdin: bool
 def list_(*, as_json: bool) -> None:
     """List the accounts."""
     from umbra.signin import account
+
+    refuse_host()
 
     async def work(auth: "Auth") -> "list[Account]":
         await ready(auth)
@@ -79,6 +82,8 @@ def disable(name: str) -> None:
     """Keep NAME out, and end all of its sessions."""
     from umbra.signin import account
 
+    refuse_host()
+
     async def work(auth: "Auth") -> None:
         await ready(auth)
         await account.disable(auth, (await account.find(auth, name)).user)
@@ -92,6 +97,8 @@ def disable(name: str) -> None:
 def enable(name: str) -> None:
     """Let NAME sign in again."""
     from umbra.signin import account
+
+    refuse_host()
 
     async def work(auth: "Auth") -> None:
         await ready(auth)

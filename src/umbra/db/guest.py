@@ -19,8 +19,10 @@ from sqlalchemy import (
     Index,
     MetaData,
     PrimaryKeyConstraint,
+    String,
     Table,
     UniqueConstraint,
+    column,
     false,
     func,
     literal_column,
@@ -78,12 +80,13 @@ class Guest:
         of_account = f"{accounts.table.fullname}.{accounts.key.name}"
         self.shape = Shape(prefix, accounts.key.type, of_account, owns_accounts=False)
         self.metadata = MetaData()
-        self.versions = table(self.shape.name(VERSION_TABLE))
+        self.versions = table(self.shape.name(VERSION_TABLE), column("version_num", String))
         ours = {name: one for name, one in Base.metadata.tables.items() if name != USERS}
         users = Base.metadata.tables[USERS]
         theirs = accounts.in_place_of_ours()
         self.tables: dict[FromClause, FromClause] = {users: accounts.table, VERSIONS: self.versions}
-        self.columns: dict[Column[Any], ColumnElement[Any]] = {column: theirs[column.key] for column in users.columns}
+        self.columns: dict[ColumnElement[Any], ColumnElement[Any]] = {one: theirs[one.key] for one in users.columns}
+        self.columns[VERSIONS.c.version_num] = self.versions.c.version_num
         twins = self.declare(self.metadata)
         for name, one in ours.items():
             self.tables[one] = twins[name]

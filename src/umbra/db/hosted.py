@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -91,7 +91,7 @@ class Hosted(Database):
         """Return what the database takes for now."""
         async with self.read() as tx:
             now: datetime = (await tx.execute(_NOW)).scalar_one()
-            return now
+            return now if now.tzinfo is not None else now.replace(tzinfo=UTC)  # SQLite's, which is in UTC
 
     async def migrating(self, work: Callable[[Connection], T]) -> T:
         """Do ``work`` on a connection, in one transaction."""

@@ -42,9 +42,7 @@ async def check(auth: Auth, slot: Slot, username: str, password: Secret[str], cl
     note.detail["method"] = "password"
     budget = attempts.password_budget(folded(username), network_of(client.ip))
     stored = await _charged(auth, budget, folded(username), note)
-    is_candidate = stored is not None and not is_too_long(password)
-    looked_at = Secret("") if is_too_long(password) else password
-    matches = await slot.matches(stored.password_hash if stored and is_candidate else None, looked_at)
+    matches = await _matches(auth, slot, stored, password)
     if stored is None:
         raise CredentialsRefused("unknown_user")
     if not matches:
@@ -76,6 +74,15 @@ def network_of(ip: str | None) -> str:
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
         return str(ipaddress.ip_network((address, IPV6_NETWORK_BITS), strict=False))
     return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+async def _matches(auth: Auth, slot: Slot, stored: StoredPassword | None, password: Secret[str]) -> bool:
+    """Look at a password, or have the host look at it; what is over the cap costs as much, and never matches."""
+    is_over = is_too_long(password)
+    if auth.check_password is not None:
+        return stored is not None and not is_over and await auth.check_password(stored.user.id, password)
+    hashed = stored.password_hash if stored and not is_over else None
+    return await slot.matches(hashed, Secret("") if is_over else password)
 
 
 async def _charged(auth: Auth, budget: attempts.Budget, username_key: str, note: Note) -> StoredPassword | None:

@@ -234,7 +234,7 @@ async def step_up(auth: Auth, me: Current, proof: SecondFactorProof | Secret[str
         token = tokens.SESSION.new(auth.entropy)
         async with guesses.handing_back(auth, proven.budget), auth.db.begin() as tx:
             now = auth.clock.now()
-            token_hash = tokens.SESSION.hash_of_new(token)
+            token_hash = _next_hash(auth, me, token)
             values = sessions.renewing(me, token_hash, now=now, second_factor=True)
             new = NewSession(values, note.happened(), is_first=False)
             session = await guesses.spend_for_session(tx, proven, now, new)
@@ -256,10 +256,14 @@ async def _step_up_by_password(auth: Auth, me: Current, password: Secret[str], c
 
 
 async def _renew(auth: Auth, tx: Transaction, me: Current, token: Secret[str], *, second_factor: bool) -> Renewed:
-    token_hash = tokens.SESSION.hash_of_new(token)
+    token_hash = _next_hash(auth, me, token)
     values = sessions.renewing(me, token_hash, now=auth.clock.now(), second_factor=second_factor)
     session = await sessions.renew(tx, values)
     return Renewed(Current(me.user, session, token_hash), token)
+
+
+def _next_hash(auth: Auth, me: Current, token: Secret[str]) -> str:
+    return tokens.SESSION.hash_of_new(token) if auth.renews_tokens else me.token_hash
 
 
 async def _refuse_when_off(auth: Auth, user_id: UserId) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from umbra.auth import Auth
 from umbra.core import typed
@@ -37,14 +37,14 @@ class Shown:
     is_bearer: bool = False
 
 
-def the_auth(request: Request) -> Auth:
+def the_auth(request: HTTPConnection) -> Auth:
     """Return what a host's router brought, or the composition root left in the application."""
     auth = request.scope.get(IN_SCOPE) or request.app.state.umbra
     assert isinstance(auth, Auth)  # noqa: S101 - a narrowing, and a host's mistake
     return auth
 
 
-def client_of(request: Request, auth: Auth) -> Client:
+def client_of(request: HTTPConnection, auth: Auth) -> Client:
     """Return where the request came from, seen through the proxies that the operator trusts."""
     peer = request.client.host if request.client else None
     forwarded = ",".join(lines(request, b"x-forwarded-for"))
@@ -64,7 +64,12 @@ def client_address(peer: str | None, forwarded_for: str, trusted: Sequence[Netwo
     return str(client) if client is not None else None
 
 
-def refuse_foreign_origin(request: Request, auth: Auth) -> None:
+def may_change(request: HTTPConnection) -> bool:
+    """Say whether what is asked may change something; a socket that is opened may, whatever is said on it."""
+    return request.scope.get("method") not in SAFE_METHODS
+
+
+def refuse_foreign_origin(request: HTTPConnection, auth: Auth) -> None:
     """Refuse what a browser sends on behalf of another site; other clients name no origin.
 
     Raises:
@@ -77,7 +82,7 @@ def refuse_foreign_origin(request: Request, auth: Auth) -> None:
         raise OriginRefused
 
 
-def shown_token(request: Request, auth: Auth) -> Shown | None:
+def shown_token(request: HTTPConnection, auth: Auth) -> Shown | None:
     """Return the one session token that the request shows: a bearer token's beside a cookie's, else the cookie's.
 
     Raises:
@@ -90,19 +95,24 @@ def shown_token(request: Request, auth: Auth) -> Shown | None:
     return Shown(shown[0], is_bearer=bool(bearers)) if shown else None
 
 
-def authenticates_by_cookie(request: Request, auth: Auth) -> bool:
+def authenticates_by_cookie(request: HTTPConnection, auth: Auth) -> bool:
     """Say whether it is a cookie that would let this request in."""
     return not _bearer_tokens(request) and bool(session_cookies(request, auth))
 
 
-def session_cookies(request: Request, auth: Auth) -> list[str]:
+def names_itself(request: HTTPConnection) -> bool:
+    """Say whether the caller put a token there themselves, which no browser does on behalf of another site."""
+    return any(True for _ in lines(request, b"authorization"))
+
+
+def session_cookies(request: HTTPConnection, auth: Auth) -> list[str]:
     """Return the values of every session cookie in the request, without adopting any."""
     name = session_cookie_name(auth.settings)
     pairs = (pair.strip().partition("=") for line in lines(request, b"cookie") for pair in line.split(";"))
     return [value for key, equals, value in pairs if key == name and equals]
 
 
-def _bearer_tokens(request: Request) -> list[str]:
+def _bearer_tokens(request: HTTPConnection) -> list[str]:
     pairs = (line.partition(" ") for line in lines(request, b"authorization"))
     return [token.strip() for scheme, _, token in pairs if scheme.lower() == "bearer"]
 

@@ -82,7 +82,9 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(shape.name("ix_totp_authenticators_user_id"), shape.name("totp_authenticators"), ["user_id"])
-    op.create_index(shape.name("ix_totp_authenticators_setup_expires_at"), shape.name("totp_authenticators"), ["setup_expires_at"])
+    op.create_index(
+        shape.name("ix_totp_authenticators_setup_expires_at"), shape.name("totp_authenticators"), ["setup_expires_at"]
+    )
     op.create_table(
         shape.name("totp_usage"),
         sa.Column("id", sa.Integer(), nullable=False),
