@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -24,6 +25,33 @@ _NOW = Statement(select(func.current_timestamp()))
 _LOST_RACES = {"40001", "40P01", "55P03"}
 _NOT_THERE = {"08", "53", "57"}
 _SQLITE_BUSY = 5
+
+
+MOST_AT_ONCE = 32
+"""Transactions under way on a sync engine, each of which may have a thread."""
+
+
+class _Threads:
+    """Threads of a sync engine's own, and never more transactions than threads.
+
+    A statement that waits for another transaction's lock keeps its thread until that one ends. In a pool that is
+    shared, or smaller, such statements could have all of them, and nobody would be left to end it.
+    """
+
+    def __init__(self) -> None:
+        self.room = asyncio.Semaphore(MOST_AT_ONCE)
+        self._pool = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="umbra-db")
+
+    async def run(self, work: Callable[[], T], *, undo: Callable[[T], None] | None = None) -> T:
+        """Do ``work`` in a thread, and wait for it even when nobody waits for us: it has the connection."""
+        running = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await asyncio.wait({running})
+            if undo is not None and running.exception() is None:
+                await asyncio.to_thread(undo, running.result())
+            raise
 
 
 class Doing(Protocol):
@@ -65,6 +93,7 @@ class Hosted(Database):
     def __init__(self, engine: Engine | AsyncEngine, guest: Guest) -> None:
         self._engine = engine
         self._guest = guest
+        self._threads = _Threads()
         self.shape = guest.shape
         self._dialect = guest.dialect((engine.sync_engine if isinstance(engine, AsyncEngine) else engine).dialect)
 
@@ -117,7 +146,7 @@ class Hosted(Database):
     async def _connection(self) -> AsyncIterator[Doing]:
         """Take a connection; whatever is not committed when it goes back is rolled back."""
         try:
-            async with _taken(self._engine) as do:
+            async with _taken(self._engine, self._threads) as do:
                 if not self.is_sqlite:
                     await do(_see_what_is_committed)
                 yield do
@@ -141,37 +170,26 @@ async def loaded(engine: Engine | AsyncEngine, model: type[T], key: Any) -> T | 
 
 
 @asynccontextmanager
-async def _taken(engine: Engine | AsyncEngine) -> AsyncIterator[Doing]:
+async def _taken(engine: Engine | AsyncEngine, threads: _Threads) -> AsyncIterator[Doing]:
     if isinstance(engine, AsyncEngine):
         async with engine.connect() as connection:
             yield connection.run_sync
-    else:
-        held = await _to_the_end(engine.connect, undo=Connection.close)
+        return
+    async with threads.room:
+        held = await threads.run(engine.connect, undo=Connection.close)
+
+        def do(work: Callable[[Connection], T], /) -> Awaitable[T]:
+            return threads.run(partial(work, held))
+
         try:
-            yield partial(_in_a_thread, held)
+            yield do
         finally:
-            await _to_the_end(held.close)
+            await threads.run(held.close)
 
 
 def _see_what_is_committed(connection: Connection) -> None:
     """Have each statement see what was committed when it began, whatever the engine has as a habit."""
     connection.execution_options(isolation_level="READ COMMITTED")
-
-
-async def _in_a_thread(connection: Connection, work: Callable[[Connection], T], /) -> T:
-    return await _to_the_end(partial(work, connection))
-
-
-async def _to_the_end(work: Callable[[], T], *, undo: Callable[[T], None] | None = None) -> T:
-    """Do ``work`` in a thread, and wait for it even when nobody waits for us: it has the connection."""
-    running = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait({running})
-        if undo is not None and running.exception() is None:
-            await asyncio.to_thread(undo, running.result())
-        raise
 
 
 def _begin_immediate(connection: Connection) -> None:

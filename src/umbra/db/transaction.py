@@ -142,13 +142,14 @@ class Compiled:
         compiler = executable.compile(dialect=dialect, compile_kwargs=options)  # type: ignore[attr-defined]
         assert isinstance(compiler, SQLCompiler)  # noqa: S101 - a narrowing: everything executable here has one
         self.text = compiler.string
-        self.names = tuple(compiler.positiontup or compiler.binds)
-        self.is_positional = compiler.positional
+        binds = {name: bind for bind, name in compiler.bind_names.items()}
         own = compiler.params
+        self.names = tuple(compiler.positiontup or own)
+        self.is_positional = compiler.positional
         self._values: list[Any] = []
         self._wanted: list[tuple[int, str, Processor | None]] = []
         for place, name in enumerate(self.names):
-            bind = compiler.binds.get(name)
+            bind = binds.get(name)
             into = bind.type.dialect_impl(dialect).bind_processor(dialect) if bind is not None else None
             self._values.append(None)
             if bind is not None and bind.required:
