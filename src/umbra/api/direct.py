@@ -51,7 +51,7 @@ def _handler(route: APIRoute, known: Mapping[Dependency, Any]) -> Handler:
     """Return what runs a call: its dependencies in order, each once; then its body; then itself."""
     first = [one.dependency for one in route.dependencies if one.dependency is not None]
     wanted = dict(_parameters(route.endpoint))
-    dependencies = [*first, *(of for of in wanted.values() if callable(of))]
+    dependencies = [*first, *(of for of in wanted.values() if callable(of) and of is not Request)]
     steps = [
         step for step in dict.fromkeys(step for one in dependencies for step in _in_order(one)) if step not in known
     ]
