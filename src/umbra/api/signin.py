@@ -7,10 +7,11 @@ from umbra.api.forms import Delivery, LoginForm, NothingForm, RegisterForm, Veri
 from umbra.api.route import StrictRoute
 from umbra.auth import Auth
 from umbra.core import typed
+from umbra.core.events import Client
 from umbra.sessions import flows as sessions
 from umbra.signin import account, flows
 from umbra.signin.flows import CodeRequired, SignedIn
-from umbra.web import cookies
+from umbra.web import caller, cookies
 
 router = APIRouter(route_class=StrictRoute, tags=["Signing in"])
 
@@ -35,14 +36,15 @@ async def register(form: RegisterForm, auth: TheAuth, client: TheClient) -> Resp
 )
 async def login(form: LoginForm, auth: TheAuth, client: TheClient) -> Response:
     """Take the password step."""
-    outcome = await flows.login(auth, typed.username(form.username), typed.password(form.password), client)
+    username, password = typed.username(form.username), typed.password(form.password)
+    outcome = await flows.login(auth, username, password, _as_kept(client, form.delivery))
     return answer_to(auth, outcome, form.delivery)
 
 
 @router.post("/totp-verify", responses={200: {"model": SignedInAnswer}}, dependencies=[Depends(refuse_foreign_sign_in)])
 async def totp_verify(form: VerifyForm, auth: TheAuth, client: TheClient) -> Response:
     """Take the code step."""
-    outcome = await flows.verify(auth, form.mfa_token, form.second_factor(), client)
+    outcome = await flows.verify(auth, form.mfa_token, form.second_factor(), _as_kept(client, form.delivery))
     return _signed_in(auth, outcome, form.delivery)
 
 
@@ -60,6 +62,11 @@ async def logout(auth: TheAuth, caller: TheCaller, _form: NothingForm | None = N
 async def session(caller: TheCaller) -> Response:
     """Say who is signed in."""
     return answer({"user": answers.user(caller.me.user), "session": answers.session(caller.me.session)})
+
+
+def _as_kept(client: Client, delivery: Delivery) -> Client:
+    """Return the client with what it will be recognised by."""
+    return caller.by_token(client) if delivery == "token" else client
 
 
 def answer_to(auth: Auth, outcome: SignedIn | CodeRequired, delivery: Delivery) -> Response:
@@ -82,4 +89,5 @@ def _signed_in(auth: Auth, outcome: SignedIn, delivery: Delivery) -> Response:
         return answer(body)
     signed_in = answer(body)
     cookies.set_session(signed_in, auth.settings, outcome.token)
+    cookies.set_browser(signed_in, auth.settings, outcome.browser_token)
     return signed_in

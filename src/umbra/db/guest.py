@@ -30,6 +30,10 @@ from sqlalchemy.types import TypeEngine
 from umbra.db.base import Base, PasswordVersion, UserKey
 
 USERS = "users"
+STAND_ALONE = frozenset({"known_browsers", "mail_outbox"})
+"""What the server has for its mail; a host hears of events and mails what it likes, and no statement of ours that runs
+there names these."""
+
 NEVER: ColumnElement[Any] = literal_column("NULL")
 
 
@@ -71,19 +75,18 @@ class Guest:
     def __init__(self, accounts: Accounts, *, prefix: str = "") -> None:
         self._accounts = accounts
         self._prefix = prefix
-        ours = {name: table for name, table in Base.metadata.tables.items() if name != USERS}
         users = Base.metadata.tables[USERS]
         theirs = accounts.in_place_of_ours()
         self.tables: dict[Table, Table] = {users: accounts.table}
         self.columns: dict[Column[Any], ColumnElement[Any]] = {column: theirs[column.key] for column in users.columns}
         twins = self.declare(MetaData())
-        for name, table in ours.items():
+        for name, table in _shared().items():
             self.tables[table] = twins[name]
             self.columns |= {column: twins[name].columns[column.key] for column in table.columns}
 
     def declare(self, metadata: MetaData) -> dict[str, Table]:
         """Declare Umbra's tables in ``metadata``, and return them by the names that they have without a prefix."""
-        return {name: self._twin(table, metadata) for name, table in Base.metadata.tables.items() if name != USERS}
+        return {name: self._twin(table, metadata) for name, table in _shared().items()}
 
     def dialect(self, engines: Dialect) -> Dialect:
         """Return the dialect of the host's engine, speaking of the host's tables where a statement says ours."""
@@ -132,6 +135,11 @@ class Guest:
 
     def _name(self, name: Any) -> conv:
         return conv(f"{self._prefix}{name}")
+
+
+def _shared() -> dict[str, Table]:
+    """Return the tables that a host gets."""
+    return {name: table for name, table in Base.metadata.tables.items() if name not in {USERS, *STAND_ALONE}}
 
 
 class _GuestCompiler:

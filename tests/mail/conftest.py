@@ -1,0 +1,50 @@
+"""A server with a mail server, which is another one in this process."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from support.mail import PostOffice, free_port
+from support.people import Person
+from umbra.auth import Auth
+from umbra.core.clock import FixedClock
+from umbra.settings import checked
+from umbra.signin import notices
+
+ALICES = "alice@example.com"
+FROM = "Umbra <umbra@login.example>"
+
+
+@pytest.fixture
+def closed_office() -> PostOffice:
+    """A mail server that is not running."""
+    return PostOffice(free_port())
+
+
+@pytest.fixture
+def office(closed_office: PostOffice) -> Iterator[PostOffice]:
+    """A mail server that takes what comes."""
+    with closed_office.is_open():
+        yield closed_office
+
+
+@pytest.fixture
+def auth(auth: Auth, closed_office: PostOffice) -> Auth:
+    """An installation that sends its mail there."""
+    return mailing(auth, closed_office)
+
+
+@pytest.fixture
+async def alice(client: httpx.AsyncClient, clock: FixedClock) -> Person:
+    """Somebody with an address, signed in with nothing but a password."""
+    person = Person("alice", client, clock, email=ALICES)
+    await person.register()
+    await person.sign_in()
+    return person
+
+
+def mailing(auth: Auth, office: PostOffice, **more: str) -> Auth:
+    given = auth.settings.model_dump() | {"smtp_url": office.url, "mail_from": FROM} | more
+    return replace(auth, settings=checked(given), sink=notices.sink(auth.db, auth.clock, auth.entropy))
