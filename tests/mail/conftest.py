@@ -1,20 +1,16 @@
-"""A server with a mail server, which is another one in this process."""
+"""An installation with a mail server, which is another server in this process."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import httpx
 import pytest
 
-from support.mail import PostOffice, free_port
+from support.mail import PostOffice, free_port, mailing
 from support.people import Person
 from umbra.auth import Auth
 from umbra.core.clock import FixedClock
-from umbra.settings import checked
-from umbra.signin import notices
 
 ALICES = "alice@example.com"
-FROM = "Umbra <umbra@login.example>"
 
 
 @pytest.fixture
@@ -43,8 +39,3 @@ async def alice(client: httpx.AsyncClient, clock: FixedClock) -> Person:
     await person.register()
     await person.sign_in()
     return person
-
-
-def mailing(auth: Auth, office: PostOffice, **more: str) -> Auth:
-    given = auth.settings.model_dump() | {"smtp_url": office.url, "mail_from": FROM} | more
-    return replace(auth, settings=checked(given), sink=notices.sink(auth.db, auth.clock, auth.entropy))

@@ -1,3 +1,4 @@
+# ruff: noqa: N802 - aiosmtpd looks for methods of these names
 """A mail server in the test's own process, which takes mail over SMTP and keeps it."""
 
 import asyncio
@@ -6,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -14,6 +15,11 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from umbra.auth import Auth
+from umbra.settings import checked
+from umbra.signin import notices
+
+FROM = "Umbra <umbra@login.example>"
 USER = "umbra"
 PASSWORD = "the password of the mail server"
 
@@ -61,15 +67,15 @@ class PostOffice:
     def __post_init__(self) -> None:
         self.url = f"smtp://127.0.0.1:{self.port}"
 
-    async def handle_EHLO(  # noqa: N802 - aiosmtpd looks for that name
-        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    async def handle_EHLO(
+        self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
     ) -> list[str]:
         self.greetings.append(hostname)
         session.host_name = hostname
         return responses
 
-    async def handle_MAIL(  # noqa: N802
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    async def handle_MAIL(
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if "MAIL" in self.answers:
             return self.answers["MAIL"]
@@ -77,15 +83,15 @@ class PostOffice:
         envelope.mail_options.extend(options)
         return "250 OK"
 
-    async def handle_RCPT(  # noqa: N802
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    async def handle_RCPT(
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         if "RCPT" in self.answers:
             return self.answers["RCPT"]
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:
         if "DATA" in self.answers:
             return self.answers["DATA"]
         assert isinstance(envelope.content, bytes)
@@ -94,7 +100,7 @@ class PostOffice:
         self.deliveries.append(Delivery(envelope.mail_from, envelope.rcpt_tos, envelope.content, is_encrypted))
         return "250 OK"
 
-    async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_QUIT(self, _server: SMTP, _session: Session, _envelope: Envelope) -> str:
         return self.answers.get("QUIT", "221 Bye")
 
     def recipients(self) -> list[str]:
@@ -151,3 +157,9 @@ async def _closed(server: asyncio.Server) -> None:
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
+
+
+def mailing(auth: Auth, office: PostOffice, **more: str) -> Auth:
+    """Return an installation that sends its mail to ``office``."""
+    given = auth.settings.model_dump() | {"smtp_url": office.url, "mail_from": FROM} | more
+    return replace(auth, settings=checked(given), sink=notices.sink(auth.db, auth.clock, auth.entropy))

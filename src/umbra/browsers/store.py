@@ -1,7 +1,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, literal, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, literal, or_, select, update
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.dml import UpdateBase
 
@@ -35,11 +35,11 @@ def met(given: ColumnElement[bool]) -> UpdateBase:
 
 
 def familiar(given: ColumnElement[bool]) -> Select[int]:
-    """Ask for an account that has signed in elsewhere before."""
-    elsewhere = exists().where(
-        BrowserRow.user_id == bindparam("user_id"), BrowserRow.token_hash != bindparam("browser_hash")
+    """Ask for an account that has signed in before, elsewhere or in a browser that was forgotten since."""
+    before = or_(BrowserRow.token_hash != bindparam("browser_hash"), BrowserRow.created_at < bindparam("now"))
+    return select(literal(1).label("familiar")).where(
+        exists().where(BrowserRow.user_id == bindparam("user_id"), before), given
     )
-    return select(literal(1).label("familiar")).where(elsewhere, given)
 
 
 def meeting(browser_hash: str, now: datetime) -> dict[str, Any]:
