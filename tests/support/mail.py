@@ -63,6 +63,7 @@ class PostOffice:
     deliveries: list[Delivery] = field(default_factory=list)
     answers: dict[str, str] = field(default_factory=dict)
     greetings: list[str] = field(default_factory=list)
+    wants_login: bool = False
 
     def __post_init__(self) -> None:
         self.url = f"smtp://127.0.0.1:{self.port}"
@@ -75,10 +76,12 @@ class PostOffice:
         return responses
 
     async def handle_MAIL(
-        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+        self, _server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if "MAIL" in self.answers:
             return self.answers["MAIL"]
+        if self.wants_login and not session.authenticated:
+            return "530 5.7.0 who are you"
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 OK"
@@ -110,9 +113,7 @@ class PostOffice:
         return [str(one.message["Subject"]) for one in self.deliveries]
 
     @contextlib.contextmanager
-    def is_open(
-        self, *, tls: ssl.SSLContext | None = None, starttls: ssl.SSLContext | None = None, wants_login: bool = False
-    ) -> Iterator[None]:
+    def is_open(self, *, tls: ssl.SSLContext | None = None, starttls: ssl.SSLContext | None = None) -> Iterator[None]:
         """Take mail until the block ends, in a thread with a loop of its own."""
         loop = asyncio.new_event_loop()
 
@@ -123,17 +124,17 @@ class PostOffice:
                 enable_SMTPUTF8=False,
                 tls_context=starttls,
                 authenticator=_authenticated,
-                auth_required=wants_login,
                 auth_require_tls=False,
             )
 
-        server = loop.run_until_complete(loop.create_server(protocol, "127.0.0.1", self.port, ssl=tls))
         thread = threading.Thread(target=loop.run_forever, name="post office")
         thread.start()
+        opening = loop.create_server(protocol, "127.0.0.1", self.port, ssl=tls)
         try:
+            server = asyncio.run_coroutine_threadsafe(opening, loop).result(START_SECONDS)
             yield
-        finally:
             asyncio.run_coroutine_threadsafe(_closed(server), loop).result(START_SECONDS)
+        finally:
             loop.call_soon_threadsafe(loop.stop)
             thread.join(START_SECONDS)
             loop.close()
@@ -148,7 +149,7 @@ def free_port() -> int:
 
 def _authenticated(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
     is_right = isinstance(data, LoginPassword) and (data.login, data.password) == (USER.encode(), PASSWORD.encode())
-    return AuthResult(success=is_right)
+    return AuthResult(success=is_right, handled=False)
 
 
 async def _closed(server: asyncio.Server) -> None:
