@@ -180,10 +180,10 @@ async def remove(
             await totp.refuse_last(tx, me.user.id)
         proven = await guesses.look(auth, Guess(me.user.id, proof, "remove", client))
         async with guesses.handing_back(auth, proven.budget), auth.db.begin() as tx:
+            now = auth.clock.now()
             await users.hold(tx, me.user.id)
             await totp.refuse_last(tx, me.user.id)
             await totp.hold_all(tx, me.user.id)
-            now = auth.clock.now()
             await guesses.spend(tx, proven, now)
             if not await totp.remove(tx, me.user.id, authenticator_id):
                 raise NotFound
