@@ -64,16 +64,16 @@ async def session(caller: TheCaller) -> Response:
     return answer({"user": answers.user(caller.me.user), "session": answers.session(caller.me.session)})
 
 
-def _as_kept(client: Client, delivery: Delivery) -> Client:
-    """Return the client with what it will be recognised by."""
-    return caller.by_token(client) if delivery == "token" else client
-
-
 def answer_to(auth: Auth, outcome: SignedIn | CodeRequired, delivery: Delivery) -> Response:
     """Return the answer to a first step."""
     if isinstance(outcome, CodeRequired):
         return answer(answers.code_required(outcome))
     return _signed_in(auth, outcome, delivery)
+
+
+def _as_kept(client: Client, delivery: Delivery) -> Client:
+    """Return the client with what it will be recognised by."""
+    return caller.by_token(client) if delivery == "token" else client
 
 
 def _signed_in(auth: Auth, outcome: SignedIn, delivery: Delivery) -> Response:

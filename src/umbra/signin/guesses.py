@@ -53,7 +53,7 @@ class Proven:
 class NewSession:
     """What a proof is spent for: the values of a session that begins or goes on, and the event that this is.
 
-    ``mail`` and ``meeting`` are what ``notices`` says about the event and the browser.
+    ``mail`` and ``meeting`` are what ``notices`` has about the event, if it is a backup code's, and the browser.
     """
 
     values: dict[str, Any] = field(repr=False)

@@ -57,10 +57,12 @@ def meeting(auth: Auth, client: Client, now: datetime) -> Meeting | None:
     """Return what a whole sign-in does about its browser, or ``None`` where nobody is told."""
     if not is_on(auth):
         return None
-    token = tokens.BROWSER.new(auth.entropy) if client.browser is None else None
-    browser_hash = client.browser if token is None else tokens.BROWSER.hash_of_new(token)
+    token, known_by = None, client.browser
+    if known_by is None:
+        token = tokens.BROWSER.new(auth.entropy)
+        known_by = tokens.BROWSER.hash_of_new(token)
     told = mail.queueing(Kind.NEW_BROWSER, client, now, auth.entropy)
-    return Meeting(told | browsers.meeting(browser_hash or "", now), token)
+    return Meeting(told | browsers.meeting(known_by, now), token)
 
 
 async def _keep(entropy: Entropy, tx: Transaction, happened: Happened, now: datetime) -> None:
