@@ -21,6 +21,7 @@ from umbra.auth import Auth
 from umbra.core.errors import NotFound, Refused, Unavailable
 from umbra.db import revision
 from umbra.db.transaction import DatabaseFault
+from umbra.mail import flows as mail
 from umbra.pages import router as pages
 from umbra.web.errors import MethodNotAllowed
 from umbra.web.middleware import Guard, Guarded
@@ -96,7 +97,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     auth: Auth = app.state.umbra
     await upkeep.check_ready(auth)
     try:
-        async with upkeep.cleaning_up_regularly(auth):
+        async with upkeep.cleaning_up_regularly(auth), mail.sending_regularly(auth):
             yield
     finally:
         auth.hashing.close()

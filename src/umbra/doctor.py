@@ -8,7 +8,9 @@ from umbra.auth import Auth
 from umbra.core.errors import Unavailable
 from umbra.db import migrate
 from umbra.db.transaction import DatabaseFault
+from umbra.mail import flows as mail
 
+MAIL_IS_BEHIND_AFTER = timedelta(hours=1)
 CLOCK_TOLERANCE = timedelta(seconds=5)
 OPEN_TO_OTHERS = 0o077
 
@@ -31,6 +33,8 @@ async def examine(auth: Auth) -> list[Finding]:
         findings.append(Finding("schema", not differences, "; ".join(differences) or "current"))
         findings.append(await _keys(auth))
         findings.append(await _secrets(auth))
+        if auth.db.shape.owns_accounts:  # a host has mail of its own
+            findings.append(await _mail(auth))
     except Unavailable:
         findings.append(Finding("database", is_well=False, detail="cannot be reached (UMBRA_DATABASE_URL)"))
     except DatabaseFault as fault:
@@ -61,3 +65,17 @@ async def _secrets(auth: Auth) -> Finding:
     use = await upkeep.key_use(auth)
     is_well = not use.unreadable and not use.moved
     return Finding("secrets", is_well, f"{use.unreadable} unreadable, {use.moved} moved to another row")
+
+
+async def _mail(auth: Auth) -> Finding:
+    """Knock at the mail server's door, and look at what waits for it."""
+    if not auth.settings.sends_mail:
+        return Finding("mail", is_well=True, detail="no mail server (UMBRA_SMTP_URL): nobody is told of changes")
+    error = await mail.unreachable(auth)
+    left = await mail.backlog(auth)
+    is_behind = left.oldest is not None and auth.clock.now() - left.oldest > MAIL_IS_BEHIND_AFTER
+    server = "the server answers" if error is None else f"the server cannot be used ({error})"
+    detail = (
+        f"{server}; {left.waiting} waiting{' for more than an hour' if is_behind else ''}, {left.given_up} given up"
+    )
+    return Finding("mail", error is None and not is_behind, detail)

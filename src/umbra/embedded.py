@@ -69,6 +69,12 @@ class Verdict:
 
 OnSignedIn = Callable[[Request, UserT, Verdict], Awaitable[Response]]
 
+SERVERS_OWN = {
+    "api_docs", "data_dir", "database_url", "encryption_keys", "encryption_keys_file", "mail_from", "registration",
+    "smtp_url",
+}  # fmt: skip
+"""Settings that mean nothing here."""
+
 LOGIN = "/login"
 HOSTS_OWN = {"/register", "/password"}
 """Accounts are the host's to make and to change."""
@@ -162,6 +168,8 @@ class Umbra(Generic[UserT]):
             prefix=table_prefix,
         )
         when = clock or SystemClock()
+        if settings.keys() & SERVERS_OWN:
+            raise Misconfigured(f"{', '.join(sorted(settings.keys() & SERVERS_OWN))}: only the server has that")
         chosen = checked({"issuer": issuer, "public_url": public_url} | settings)
         database = Hosted(engine, self._guest)
         self.auth = Auth(

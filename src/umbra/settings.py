@@ -10,8 +10,9 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
+from umbra.core import smtp
 from umbra.core.errors import Misconfigured
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -46,6 +47,8 @@ class Settings(BaseModel):
     session_lifetime: timedelta = timedelta(hours=24)
     password_min_length: int = Field(default=15, ge=8, le=256)
     argon2_profile: Literal["owasp", "owasp-47", "rfc9106"] = "owasp"
+    smtp_url: SecretStr | None = None
+    mail_from: str | None = Field(default=None, validate_default=True)
     api_docs: bool = False
 
     @field_validator("public_url")
@@ -97,6 +100,29 @@ class Settings(BaseModel):
         if value <= timedelta(0):
             raise ValueError("must be more than 0 seconds")
         return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _keeps_its_password(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            server = smtp.parse_server(url.get_secret_value())
+            if server.login is not None and server.security == "none" and not is_loopback(server.host):
+                raise ValueError("must be smtp+starttls:// or smtps:// to send a password beyond this machine")
+        return url
+
+    @field_validator("mail_from")
+    @classmethod
+    def _is_sender(cls, text: str | None, info: ValidationInfo) -> str | None:
+        if text is not None:
+            smtp.parse_sender(text)
+        elif info.data.get("smtp_url") is not None:
+            raise ValueError("is required with UMBRA_SMTP_URL")
+        return text
+
+    @property
+    def sends_mail(self) -> bool:
+        """Say whether there is a mail server."""
+        return self.smtp_url is not None
 
     @property
     def is_https(self) -> bool:

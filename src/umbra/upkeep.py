@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from umbra.attempts import store as attempts
 from umbra.auth import Auth
+from umbra.browsers import store as browsers
 from umbra.challenge import store as challenges
 from umbra.core.errors import Misconfigured, Unavailable
 from umbra.core.secret import Secret
@@ -18,6 +19,7 @@ from umbra.crypto.envelope import MovedSecret, Place
 from umbra.crypto.keyring import UnreadableToken
 from umbra.db import revision, state
 from umbra.db.transaction import DatabaseFault, Transaction
+from umbra.mail import store as mail
 from umbra.sessions import store as sessions
 from umbra.totp import store as totp
 from umbra.totp.algorithm import step_at
@@ -50,6 +52,8 @@ class Cleaned:
     setups: int
     sessions: int
     attempts: int
+    mails: int = 0
+    browsers: int = 0
 
 
 async def clean_up(auth: Auth) -> Cleaned:
@@ -65,6 +69,15 @@ async def clean_up(auth: Auth) -> Cleaned:
         await _in_batches(auth, lambda tx: totp.delete_expired_setups(tx, now, CLEANUP_BATCH_ROWS)),
         await _in_batches(auth, lambda tx: sessions.delete_expired(tx, now, idle, CLEANUP_BATCH_ROWS)),
         await _in_batches(auth, lambda tx: attempts.delete_stale(tx, now, CLEANUP_BATCH_ROWS)),
+        *(await _clean_up_ours(auth, now) if auth.db.shape.owns_accounts else ()),
+    )
+
+
+async def _clean_up_ours(auth: Auth, now: datetime) -> tuple[int, int]:
+    """Delete what is past its life in the tables that a host does not have."""
+    return (
+        await _in_batches(auth, lambda tx: mail.delete_old(tx, now, CLEANUP_BATCH_ROWS)),
+        await _in_batches(auth, lambda tx: browsers.delete_forgotten(tx, now, CLEANUP_BATCH_ROWS)),
     )
 
 

@@ -12,6 +12,7 @@ from umbra.crypto.argon import PROFILES, HashingPool
 from umbra.crypto.keyring import Keyring
 from umbra.db.opening import open_database
 from umbra.settings import Settings
+from umbra.signin import notices
 
 KEY_FILE = "encryption-keys"
 OUR_FILES = (KEY_FILE, "umbra.db")
@@ -26,15 +27,15 @@ def build(settings: Settings, *, clock: Clock | None = None, entropy: Entropy | 
     """
     prepare_data_dir(settings)
     db = open_database(settings.url_of_database)
-    when = clock or SystemClock()
+    when, randomness = clock or SystemClock(), entropy or SystemEntropy()
     return Auth(
         db=db,
         clock=when,
-        entropy=entropy or SystemEntropy(),
+        entropy=randomness,
         keyring=keyring(settings),
         hashing=HashingPool(PROFILES[settings.argon2_profile]),
         settings=settings,
-        sink=DatabaseSink(db, when),
+        sink=notices.sink(db, when, randomness) if settings.sends_mail else DatabaseSink(db, when),
     )
 
 

@@ -3,13 +3,14 @@
 import json
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click.testing
 import pytest
 from sqlalchemy import create_engine, text
 
+from support.mail import PostOffice, free_port
 from umbra import __version__
 from umbra.cli.main import main
 from umbra.crypto.keyring import new_key
@@ -183,9 +184,66 @@ def test_doctor_finds_a_healthy_installation_well_and_a_sick_one_not(
 
 
 def test_clean_up_counts_what_it_deleted(umbra: Umbra) -> None:
-    assert {"used_codes": 0, "challenges": 0, "setups": 0, "sessions": 0, "attempts": 0} == json.loads(
-        umbra("cleanup", "--json").stdout
-    )
+    kinds = ("used_codes", "challenges", "setups", "sessions", "attempts", "mails", "browsers")
+    assert dict.fromkeys(kinds, 0) == json.loads(umbra("cleanup", "--json").stdout)
+
+
+@pytest.fixture
+def office(monkeypatch: pytest.MonkeyPatch) -> Iterator[PostOffice]:
+    """A mail server, and the settings that name it."""
+    made = PostOffice(free_port())
+    monkeypatch.setenv("UMBRA_SMTP_URL", made.url)
+    monkeypatch.setenv("UMBRA_MAIL_FROM", "umbra@login.example")
+    with made.is_open():
+        yield made
+
+
+def test_a_test_mail_says_whether_the_mail_server_takes_mail(umbra: Umbra, office: PostOffice) -> None:
+    assert 0 == umbra("mail", "test", "alice@example.com").exit_code
+    assert (["alice@example.com"], ["Umbra: A test"]) == (office.recipients(), office.subjects())
+    office.answers["RCPT"] = "550 5.7.1 go away"
+    refused = umbra("mail", "test", "alice@example.com")
+    assert (1, True) == (refused.exit_code, "(SMTPRecipientsRefused 550)" in refused.output)
+    assert 1 == umbra("mail", "test", "nowhere").exit_code
+
+
+def test_without_a_mail_server_the_commands_say_so_and_the_doctor_is_content(umbra: Umbra) -> None:
+    add(umbra, "alice", "--email", "alice@example.com")
+    refused = umbra("mail", "test", "alice@example.com")
+    assert (1, True) == (refused.exit_code, "UMBRA_SMTP_URL" in refused.output)
+    assert [] == json.loads(umbra("mail", "list", "--json").stdout)
+    well = umbra("doctor")
+    assert (0, True) == (well.exit_code, "no mail server" in well.stdout)
+
+
+def test_an_operators_reset_is_told_by_mail_which_the_queue_shows(umbra: Umbra, office: PostOffice) -> None:
+    add(umbra, "alice", "--email", "alice@example.com")
+    assert 0 == umbra("users", "reset-mfa", "alice", "--yes").exit_code
+    (queued,) = json.loads(umbra("mail", "list", "--json").stdout)
+    expected = {"kind": "second_factor_reset", "recipient": "alice@example.com", "state": "waiting", "attempts": 0}
+    assert expected.items() <= queued.items()
+    assert "second_factor_reset" in umbra("mail", "list").stdout
+
+
+def test_the_doctor_knocks_at_the_mail_server_and_looks_at_the_queue(
+    umbra: Umbra, office: PostOffice, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    def mail() -> tuple[bool, str]:
+        (found,) = [one for one in json.loads(umbra("doctor", "--json").stdout) if one["name"] == "mail"]
+        return found["is_well"], found["detail"]
+
+    add(umbra, "alice", "--email", "alice@example.com")
+    umbra("users", "reset-mfa", "alice", "--yes")
+    assert (True, "the server answers; 1 waiting, 0 given up") == mail()
+    monkeypatch.setenv("UMBRA_SMTP_URL", f"smtp://127.0.0.1:{free_port()}")
+    assert (False, "the server cannot be used (ConnectionRefusedError); 1 waiting, 0 given up") == mail()
+    monkeypatch.setenv("UMBRA_SMTP_URL", office.url)
+    engine = create_engine(environment["UMBRA_DATABASE_URL"].replace("postgresql://", "postgresql+asyncpg://"))
+    if engine.dialect.name == "sqlite":
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE mail_outbox SET created_at = '2026-01-01 00:00:00.000000'"))
+        assert (False, "the server answers; 1 waiting for more than an hour, 0 given up") == mail()
+    engine.dispose()
 
 
 def test_every_command_has_help() -> None:

@@ -162,7 +162,7 @@ def test_an_operator_looks_after_them_as_after_a_server(console: Console) -> Non
     assert 0 == json.loads(console.run("keys", "status", "--json"))["keys"][0]["rows"]
 
 
-@pytest.mark.parametrize("command", [["users", "list"], ["users", "disable", "ann"], ["serve"]])
+@pytest.mark.parametrize("command", [["users", "list"], ["users", "disable", "ann"], ["mail", "list"], ["serve"]])
 def test_accounts_and_serving_are_the_applications(console: Console, command: list[str]) -> None:
     assert "the application's" in console.run(*command, code=1)
 

@@ -1,6 +1,7 @@
 """Umbra in an application as its developer put it there."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,10 +14,11 @@ from sqlalchemy import inspect
 
 from embedded.hosts import FRESH, Host
 from support.people import API, PERIOD
-from umbra import Umbra
+from umbra import Umbra, upkeep
 from umbra.core.clock import FixedClock
 from umbra.core.errors import Misconfigured
 from umbra.crypto.keyring import new_key
+from umbra.settings import checked
 
 ANN = {"X-Single-Sign-On": "ann"}
 
@@ -169,6 +171,19 @@ async def test_the_host_is_told_what_happens_and_no_request_fails_by_what_it_doe
     assert "own fault" not in caplog.text
 
 
+async def test_mail_is_the_hosts_whatever_settings_it_gives(ann: Ann, host: Host) -> None:
+    assert not any("mail" in name or "browser" in name for name in host.base.metadata.tables)
+    auth = host.umbra.auth
+    given = auth.settings.model_dump() | {"smtp_url": "smtp://127.0.0.1:1", "mail_from": "umbra@login.example"}
+    host.umbra.auth = replace(auth, settings=checked(given))
+    codes = await ann.enrol()
+    asked = await ann.enter()
+    assert 200 == (await ann.verify(asked["mfa_token"], backup_code=codes[0])).status_code
+    assert 200 == (await ann.verify((await ann.enter())["mfa_token"])).status_code
+    assert {"umbra_session"} == set(ann.browser.cookies)
+    assert (0, 0) == ((cleaned := await upkeep.clean_up(host.umbra.auth)).mails, cleaned.browsers)
+
+
 async def test_the_hosts_migrations_see_our_tables_once_and_its_own_table_unchanged(host: Host) -> None:
     def proposed(connection: Any) -> Any:
         return compare_metadata(MigrationContext.configure(connection), host.base.metadata)
@@ -203,6 +218,7 @@ async def test_a_field_that_the_model_has_not_is_named(host: Host) -> None:
     ("given", "said"),
     [
         ({"sesion_idle": 60}, "there is no setting sesion_idle"),
+        ({"smtp_url": "smtp://127.0.0.1"}, "smtp_url: only the server has that"),
         ({"session_idle": 0}, "UMBRA_SESSION_IDLE: must be more than 0 seconds"),
         ({"public_url": "http://acme.example"}, "UMBRA_PUBLIC_URL: must be https"),
     ],

@@ -4,11 +4,16 @@ import base64
 import hashlib
 from typing import Any
 
+import httpx
 from sqlalchemy import select
 
-from support.people import Person
+from support.mail import PostOffice, free_port, mailing
+from support.people import BASE_URL, Person
+from umbra.app import application
 from umbra.auth import Auth
+from umbra.core.clock import FixedClock
 from umbra.db import migrate
+from umbra.mail import flows
 
 
 async def dump(auth: Auth) -> str:
@@ -61,6 +66,40 @@ async def test_after_a_full_run_of_use_the_database_holds_nothing_usable(enrolle
     for secret in secrets:
         found = {spelling for spelling in spellings(secret) if spelling in dumped}
         assert set() == found
+
+
+async def test_no_mail_and_nothing_that_waits_to_be_one_holds_anything_usable(auth: Auth, clock: FixedClock) -> None:
+    office = PostOffice(free_port())
+    told = mailing(auth, office)
+    transport = httpx.ASGITransport(app=application(told))
+    async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
+        alice = Person("alice", client, clock, email="alice@example.com")
+        await alice.register()
+        await alice.sign_in()
+        await alice.enrol()
+        used = alice.fresh_code()
+        opened = await alice.challenge()
+        secrets = [alice.password, alice.secret, opened, used, *alice.backup_codes]
+        for proof in ({"code": used}, {"code": used}, {"backup_code": alice.backup_codes[0]}):
+            secrets += client.cookies.values()
+            client.cookies.clear()
+            await alice.verify(**proof)
+        body = {"password": alice.password, "code": alice.fresh_code()}
+        fresh = (await alice.post("/totp/backup-codes/regenerate", body)).json()["backup_codes"]
+        new = {"current_password": alice.password, "new_password": "another horse battery staple 7"}
+        await alice.post("/password", new | {"code": alice.fresh_code()})
+        secrets += [*client.cookies.values(), *fresh, body["code"], new["new_password"]]
+        dumped = await dump(told)
+        with office.is_open():
+            await flows.send_due(told)
+    kinds = {one.kind for one in await flows.queue(told, 100)}
+    assert {"code_replayed", "new_browser", "backup_code_used", "backup_codes_made", "password_changed"} <= kinds
+    mails = "\n".join(part for one in office.deliveries for part in (one.text(), one.html(), str(one.message)))
+    for secret in secrets:
+        assert set() == {spelling for spelling in spellings(secret) if spelling in mails.lower()}
+    unusable = {used, body["code"]}  # the ledger keeps spent digits, which open nothing
+    for secret in set(secrets) - unusable:
+        assert set() == {spelling for spelling in spellings(secret) if spelling in dumped}
 
 
 async def test_hashes_are_argon2id_each_with_its_own_salt(enrolled: Person, auth: Auth) -> None:

@@ -332,6 +332,22 @@ GUARDS = (
         ("test_a_server_that_starts_meanwhile_opens_no_second_first_run",),
     ),
     Guard(
+        "a mail is claimed while nobody else has it",
+        (
+            Cut(
+                "mail/store.py",
+                '_DUE.scalar_subquery(), OutboxRow.next_attempt_at <= bindparam("now"))',
+                "_DUE.scalar_subquery())",
+            ),
+        ),
+        ("test_one_mail_is_sent_once_however_many_servers_send",),
+    ),
+    Guard(
+        "a browser is new to an account once",
+        (Cut("browsers/store.py", '            where=BrowserRow.known_until <= bindparam("now"),\n'),),
+        ("test_one_new_browser_is_told_of_once_however_many_sign_ins_come_from_it",),
+    ),
+    Guard(
         "clean-up takes only what is past its life",
         (
             Cut(

@@ -220,12 +220,12 @@ class Service:
         async with self.auth.db.read() as tx:
             return (await tx.execute(select(func.count()).select_from(rows).where(*where))).scalar_one()
 
-    async def owner(self, *, apps: int = 1) -> Owner:
+    async def owner(self, *, apps: int = 1, email: str | None = None) -> Owner:
         """Make somebody who enrolled so many apps, long ago."""
         clock = FixedClock(self.auth.clock.now() - LONG_AGO)
         then = replace(self.auth, clock=clock)
         name = f"owner-{uuid.uuid4().hex}"
-        user = await account.create(then, name, Secret(PASSWORD), email=None, is_operator=False, client=NOBODY)
+        user = await account.create(then, name, Secret(PASSWORD), email=email, is_operator=False, client=NOBODY)
         owner = Owner(user, step_at(self.auth.clock.now()))
         if apps:
             await self._enrol(then, clock, owner, apps)

@@ -24,6 +24,7 @@ class Person:
     clock: FixedClock
     password: str = "correct horse battery staple 9"
     secret: str = ""
+    email: str | None = None
     backup_codes: list[str] = field(default_factory=list)
 
     async def post(self, path: str, body: Mapping[str, Any] | None = None, **more: Any) -> httpx.Response:
@@ -33,7 +34,8 @@ class Person:
         return await self.client.get(API + path, **more)
 
     async def register(self) -> None:
-        answer = await self.post("/register", {"username": self.username, "password": self.password})
+        body = {"username": self.username, "password": self.password, "email": self.email}
+        answer = await self.post("/register", body)
         assert 201 == answer.status_code, answer.text
 
     async def login(self, **more: Any) -> httpx.Response:

@@ -7,10 +7,11 @@ from umbra.api.forms import Delivery, LoginForm, NothingForm, RegisterForm, Veri
 from umbra.api.route import StrictRoute
 from umbra.auth import Auth
 from umbra.core import typed
+from umbra.core.events import Client
 from umbra.sessions import flows as sessions
 from umbra.signin import account, flows
 from umbra.signin.flows import CodeRequired, SignedIn
-from umbra.web import cookies, host
+from umbra.web import caller, cookies, host
 
 router = APIRouter(route_class=StrictRoute, tags=["Signing in"])
 
@@ -35,14 +36,15 @@ async def register(form: RegisterForm, auth: TheAuth, client: TheClient) -> Resp
 )
 async def login(request: Request, form: LoginForm, auth: TheAuth, client: TheClient) -> Response:
     """Take the password step."""
-    outcome = await flows.login(auth, typed.username(form.username), typed.password(form.password), client)
+    username, password = typed.username(form.username), typed.password(form.password)
+    outcome = await flows.login(auth, username, password, _as_kept(client, form.delivery))
     return await answer_to(request, auth, outcome, form.delivery)
 
 
 @router.post("/totp-verify", responses={200: {"model": SignedInAnswer}}, dependencies=[Depends(refuse_foreign_sign_in)])
 async def totp_verify(request: Request, form: VerifyForm, auth: TheAuth, client: TheClient) -> Response:
     """Take the code step."""
-    outcome = await flows.verify(auth, form.mfa_token, form.second_factor(), client)
+    outcome = await flows.verify(auth, form.mfa_token, form.second_factor(), _as_kept(client, form.delivery))
     return await _signed_in(request, auth, outcome, form.delivery)
 
 
@@ -69,6 +71,11 @@ async def answer_to(request: Request, auth: Auth, outcome: SignedIn | CodeRequir
     return await _signed_in(request, auth, outcome, delivery)
 
 
+def _as_kept(client: Client, delivery: Delivery) -> Client:
+    """Return the client with what it will be recognised by."""
+    return caller.by_token(client) if delivery == "token" else client
+
+
 async def _signed_in(request: Request, auth: Auth, outcome: SignedIn, delivery: Delivery) -> Response:
     around = host.around(request)
     if around.issue is not None:
@@ -87,4 +94,5 @@ async def _signed_in(request: Request, auth: Auth, outcome: SignedIn, delivery: 
         return answer(body)
     signed_in = answer(body)
     cookies.set_session(signed_in, auth.settings, outcome.token)
+    cookies.set_browser(signed_in, auth.settings, outcome.browser_token)
     return signed_in

@@ -1,4 +1,5 @@
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,28 +43,33 @@ class AuditEvent:
     detail: dict[str, Any] | None
 
 
-class DatabaseSink:
-    """Writes events into ``audit_events``, each in a transaction of its own."""
-
-    def __init__(self, db: Database, clock: Clock) -> None:
-        self._db = db
-        self._clock = clock
-
-    async def record(self, happened: Happened) -> None:
-        """Keep the event; when the database is gone the log keeps its name, and what was decided stands."""
-        try:
-            async with self._db.single() as tx:
-                await keep(tx, happened, self._clock.now())
-        except Unavailable:
-            log.warning("audit event not kept, no database: %s reason=%s", happened.event.value, happened.reason)
-
-    async def was_kept(self, happened: Happened) -> None:
-        """Do nothing: it is in the table."""
+Keep = Callable[[Transaction, Happened, datetime], Awaitable[None]]
+"""What keeps an event with one statement."""
 
 
 async def keep(tx: Transaction, happened: Happened, at: datetime) -> None:
     """Keep an event in a transaction, if that is committed."""
     await tx.follow(_KEEP, **keeping(happened, at))
+
+
+class DatabaseSink:
+    """Writes events into ``audit_events``, each in a transaction of its own."""
+
+    def __init__(self, db: Database, clock: Clock, keep: Keep = keep) -> None:
+        self._db = db
+        self._clock = clock
+        self._keep = keep
+
+    async def record(self, happened: Happened) -> None:
+        """Keep the event; when the database is gone the log keeps its name, and what was decided stands."""
+        try:
+            async with self._db.single() as tx:
+                await self._keep(tx, happened, self._clock.now())
+        except Unavailable:
+            log.warning("audit event not kept, no database: %s reason=%s", happened.event.value, happened.reason)
+
+    async def was_kept(self, happened: Happened) -> None:
+        """Do nothing: it is in the table."""
 
 
 def keeping(happened: Happened, at: datetime) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def hosts_umbra() -> "Umbra[Any] | None":
 
 
 def refuse_host() -> None:
-    """Refuse a command that is about accounts, or a server, where those are an application's.
+    """Refuse a command that is about accounts, mail or a server, where those are an application's.
 
     Raises:
         Misconfigured: ``--app`` names one.
@@ -75,7 +75,7 @@ def refuse_host() -> None:
     from umbra.core.errors import Misconfigured
 
     if hosts_umbra() is not None:
-        raise Misconfigured("accounts, and serving, are the application's (--app)")
+        raise Misconfigured("accounts, mail and serving are the application's (--app)")
 
 
 async def ready(auth: "Auth") -> None:

@@ -23,6 +23,7 @@ class Event(StrEnum):
     AUTHENTICATOR_RENAMED = "authenticator_renamed"
     AUTHENTICATORS_LOCKED = "authenticators_locked"
     BACKUP_CODES_REGENERATED = "backup_codes_regenerated"
+    MAIL_GIVEN_UP = "mail_given_up"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name, not a password
     SECOND_FACTOR_DISABLED = "second_factor_disabled"
     SECOND_FACTOR_RESET = "second_factor_reset"
@@ -39,10 +40,11 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Where a request came from, as far as we can know."""
+    """Where a request came from, as far as we can know; ``browser`` is the hash by which it would be recognised."""
 
     ip: str | None = None
     user_agent: str | None = None
+    browser: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

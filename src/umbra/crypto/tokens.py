@@ -41,8 +41,14 @@ class TokenKind:
         return hashed
 
 
+def hash_of_program(name: str) -> str:
+    """Return what stands for a program that keeps no cookies, in the place of a token's hash."""
+    return hashlib.sha256(b"umbra.program:" + name.encode()).hexdigest()
+
+
 _BODY = re.compile(r"[A-Za-z0-9_-]{43}")
 
 SESSION = TokenKind("ums_")
 CHALLENGE = TokenKind("umc_")
 FIRST_RUN = TokenKind("umf_")
+BROWSER = TokenKind("umb_")

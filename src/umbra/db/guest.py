@@ -36,6 +36,10 @@ from umbra.db.revision import VERSION_TABLE, VERSIONS
 from umbra.db.shape import Shape
 
 USERS = "users"
+STAND_ALONE = frozenset({"known_browsers", "mail_outbox"})
+"""What the server has for its mail; a host hears of events and mails what it likes, and no statement of ours that runs
+there names these."""
+
 NEVER: ColumnElement[Any] = literal_column("NULL")
 
 
@@ -81,20 +85,19 @@ class Guest:
         self.shape = Shape(prefix, accounts.key.type, of_account, owns_accounts=False)
         self.metadata = MetaData()
         self.versions = table(self.shape.name(VERSION_TABLE), column("version_num", String))
-        ours = {name: one for name, one in Base.metadata.tables.items() if name != USERS}
         users = Base.metadata.tables[USERS]
         theirs = accounts.in_place_of_ours()
         self.tables: dict[FromClause, FromClause] = {users: accounts.table, VERSIONS: self.versions}
         self.columns: dict[ColumnElement[Any], ColumnElement[Any]] = {one: theirs[one.key] for one in users.columns}
         self.columns[VERSIONS.c.version_num] = self.versions.c.version_num
         twins = self.declare(self.metadata)
-        for name, one in ours.items():
+        for name, one in _shared().items():
             self.tables[one] = twins[name]
             self.columns |= {column: twins[name].columns[column.key] for column in one.columns}
 
     def declare(self, metadata: MetaData) -> dict[str, Table]:
         """Declare Umbra's tables in ``metadata``, and return them by the names that they have without a prefix."""
-        return {name: self._twin(one, metadata) for name, one in Base.metadata.tables.items() if name != USERS}
+        return {name: self._twin(one, metadata) for name, one in _shared().items()}
 
     def owns(self, table_name: str) -> bool:
         """Say whether a table is one of ours."""
@@ -147,6 +150,11 @@ class Guest:
 
     def _name(self, name: Any) -> conv:
         return conv(self.shape.name(name))
+
+
+def _shared() -> dict[str, Table]:
+    """Return the tables that a host gets."""
+    return {name: table for name, table in Base.metadata.tables.items() if name not in {USERS, *STAND_ALONE}}
 
 
 class _GuestCompiler:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, MetaData, text
 from umbra.attempts import tables as attempts
 from umbra.audit import tables as audit
 from umbra.backup_codes import tables as backup_codes
+from umbra.browsers import tables as browsers
 from umbra.challenge import tables as challenge
 from umbra.core.errors import Misconfigured
 from umbra.db import state
@@ -21,13 +22,14 @@ from umbra.db.base import Base
 from umbra.db.database import Database
 from umbra.db.revision import VERSION_TABLE
 from umbra.db.shape import Shape
+from umbra.mail import tables as mail
 from umbra.sessions import tables as sessions
 from umbra.totp import tables as totp
 from umbra.users import tables as users
 
 POSTGRES_MIGRATION_LOCK = 0x756D627261  # "umbra"; two servers that start at once migrate one after the other
 
-_DECLARED = (attempts, audit, backup_codes, challenge, sessions, state, totp, users)
+_DECLARED = (attempts, audit, backup_codes, browsers, challenge, mail, sessions, state, totp, users)
 """The modules that declare tables; importing them is what fills the metadata."""
 
 

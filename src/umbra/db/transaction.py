@@ -93,11 +93,13 @@ class Chain:
 
     There they are one statement, and each of them sees the database as it was when that began: a link may rely on
     rows that an earlier one has locked or made, but must not look for what it wrote. ``shown`` is the place of the
-    link whose row is returned.
+    link whose row is returned. What is to happen ``then`` goes on in the same way, and may stop anywhere: the chain
+    has held without it.
     """
 
-    def __init__(self, *links: Link, shown: int = -1) -> None:
-        self._links = links
+    def __init__(self, *links: Link, shown: int = -1, then: Sequence[Link] = ()) -> None:
+        self._links = (*links, *then)
+        self._needed = len(links)
         self._shown = range(len(links))[shown]
         self._at_once: WeakKeyDictionary[Dialect, Compiled] = WeakKeyDictionary()
         self._one_by_one: WeakKeyDictionary[Dialect, list[tuple[Compiled, bool]]] = WeakKeyDictionary()
@@ -119,8 +121,8 @@ class Chain:
         return found
 
     def __len__(self) -> int:
-        """Return how many links it has."""
-        return len(self._links)
+        """Return how many links have to hold."""
+        return self._needed
 
     def _woven(self) -> Select[*tuple[Any, ...]]:
         given: ColumnElement[bool] = true()
@@ -225,7 +227,7 @@ class Transaction(ABC):
 
     @abstractmethod
     async def follow(self, chain: Chain, /, **values: Any) -> tuple[int, Row[*tuple[Any, ...]] | None]:
-        """Run a chain, and return how many of its links held, and the row that it shows if they all did.
+        """Run a chain, and return how many of its links held, and the row that it shows if all did that have to.
 
         Raises:
             Unavailable: The database cannot be reached, or did not get to it in time.
@@ -244,7 +246,7 @@ class AtOnce(Transaction):
         """Run a chain in one round trip."""
         compiled = chain.at_once(self._dialect)
         row: Row[*tuple[Any, ...]] = compiled.rows(await self._run(compiled, compiled.values(values))).one()
-        return row.held, row if row.held == len(chain) else None
+        return row.held, row if row.held >= len(chain) else None
 
 
 class OneByOne(Transaction):
@@ -253,9 +255,11 @@ class OneByOne(Transaction):
     async def follow(self, chain: Chain, /, **values: Any) -> tuple[int, Row[*tuple[Any, ...]] | None]:
         """Run a chain, link after link."""
         shown = None
-        for held, (compiled, is_shown) in enumerate(chain.one_by_one(self._dialect)):
+        held = 0
+        for compiled, is_shown in chain.one_by_one(self._dialect):
             row = compiled.rows(await self._run(compiled, compiled.values(values))).first()
             if row is None:
-                return held, None
+                break
+            held += 1
             shown = row if is_shown else shown
-        return len(chain), shown
+        return held, shown if held >= len(chain) else None

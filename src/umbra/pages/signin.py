@@ -164,4 +164,5 @@ def _signed_in(auth: Auth, outcome: SignedIn) -> Response:
     used_backup_code = outcome.backup_codes_remaining is not None
     answer = see_other("/security?notice=backup-code" if used_backup_code else "/security")
     cookies.set_session(answer, auth.settings, outcome.token)
+    cookies.set_browser(answer, auth.settings, outcome.browser_token)
     return answer

@@ -3,6 +3,7 @@
 from umbra.attempts import store as attempts
 from umbra.auth import Auth
 from umbra.backup_codes import store as backup_codes
+from umbra.browsers import store as browsers
 from umbra.challenge import store as challenges
 from umbra.core.errors import InvalidRequest, NotFound
 from umbra.core.events import Client, Event, watching
@@ -16,7 +17,7 @@ from umbra.passwords import store as password_store
 from umbra.passwords.flows import prepared
 from umbra.sessions import store as sessions
 from umbra.sessions.session import Current
-from umbra.signin import guesses, passwords
+from umbra.signin import guesses, notices, passwords
 from umbra.signin.guesses import Guess
 from umbra.totp import store as totp
 from umbra.totp.errors import NotEnabled
@@ -144,6 +145,7 @@ async def change_password(
                 await guesses.spend(tx, proven, now)
             await password_store.change(tx, me.user.id, hashed)
             await sessions.end_all(tx, me.user.id, now, idle=auth.settings.session_idle, besides=me.session.id)
+            await notices.keep(auth, tx, note, now)
 
 
 async def end_everything(auth: Auth, user_id: UserId, client: Client) -> int:
@@ -172,13 +174,17 @@ async def everybody(auth: Auth) -> list[Account]:
 
 async def reset_second_factor(auth: Auth, user: User) -> None:
     """Take an account's second factor away, its guess counts too, and end all it has open; for the operator."""
-    async with watching(auth.sink, Event.SECOND_FACTOR_RESET, OPERATOR, user.id), auth.db.begin() as tx:
+    async with watching(auth.sink, Event.SECOND_FACTOR_RESET, OPERATOR, user.id) as note, auth.db.begin() as tx:
+        now = auth.clock.now()
         await users.hold(tx, user.id)
         await challenges.end_all(tx, user.id)
         await totp.remove_all(tx, user.id)
         await backup_codes.remove_all(tx, user.id)
         await attempts.delete_for_user(tx, user.id)
-        await sessions.end_all(tx, user.id, auth.clock.now(), idle=auth.settings.session_idle)
+        await sessions.end_all(tx, user.id, now, idle=auth.settings.session_idle)
+        if auth.db.shape.owns_accounts:
+            await browsers.forget_all(tx, user.id, now)
+        await notices.keep(auth, tx, note, now)
 
 
 async def disable(auth: Auth, user: User) -> None:

@@ -17,7 +17,7 @@ from umbra.passwords.errors import CredentialsRefused
 from umbra.sessions import flows as session_flows
 from umbra.sessions import store as sessions
 from umbra.sessions.session import Current
-from umbra.signin import guesses, passwords, store
+from umbra.signin import guesses, notices, passwords, store
 from umbra.signin.guesses import Guess, NewSession
 from umbra.totp.errors import NotEnabled
 from umbra.users import store as users
@@ -31,6 +31,8 @@ class SignedIn:
     current: Current
     token: Secret[str]
     backup_codes_remaining: int | None = None
+    browser_token: Secret[str] | None = None
+    """What the browser is recognised by next time, if it has nothing for that yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,11 @@ async def _admitted(auth: Auth, tx: Transaction, user: User, note: Note, now: da
     token = tokens.SESSION.new(auth.entropy)
     token_hash, limits = tokens.SESSION.hash_of_new(token), session_flows.limits(auth)
     values = sessions.creating(user.id, token_hash, client=note.client, now=now, limits=limits, second_factor=False)
-    session = await store.begin_without_code(tx, values, note.happened(), now)
+    met = notices.meeting(auth, note.client, now)
+    session = await store.begin_without_code(tx, values, note.happened(), now, meeting=met.values if met else None)
     if session is None:
         return await _code_required(auth, tx, user.id, note.happened(), now)
-    return SignedIn(Current(user, session, token_hash), token)
+    return SignedIn(Current(user, session, token_hash), token, browser_token=met.token if met else None)
 
 
 async def _code_required(
@@ -125,11 +128,14 @@ async def verify(auth: Auth, mfa_token: str, proof: SecondFactorProof, client: C
             token_hash = tokens.SESSION.hash_of_new(token)
             limits = session_flows.limits(auth)
             values = sessions.creating(user.id, token_hash, client=client, now=now, limits=limits, second_factor=True)
-            new = NewSession(values, note.happened(), is_first=True)
+            met = notices.meeting(auth, client, now)
+            happened = note.happened()
+            told = notices.about(auth, happened, now)
+            new = NewSession(values, happened, is_first=True, mail=told, meeting=met.values if met else None)
             session = await guesses.spend_for_session(tx, proven, now, new)
             remaining = await _remaining(tx, user.id) if isinstance(proof, BackupProof) else None
         note.is_kept = True
-    return SignedIn(Current(user, session, token_hash), token, remaining)
+    return SignedIn(Current(user, session, token_hash), token, remaining, met.token if met else None)
 
 
 async def _remaining(tx: Transaction, user_id: UserId) -> int:

@@ -26,12 +26,12 @@ from umbra.core.ids import SessionId, UserId
 from umbra.core.proof import BackupProof, CodeRefused, SecondFactorProof, TotpProof
 from umbra.core.typed import Digits
 from umbra.crypto.argon import Slot
-from umbra.db.transaction import DatabaseFault, Transaction
+from umbra.db.transaction import Chain, DatabaseFault, Transaction
 from umbra.sessions import store as sessions
 from umbra.sessions.session import Session
 from umbra.signin import passwords, store
 from umbra.signin.passwords import Checked
-from umbra.signin.store import RECORD_AND_CREATE, RECORD_AND_RENEW
+from umbra.signin.store import RECORD_AND_CREATE, RECORD_AND_RENEW, RECORD_CREATE_AND_MEET
 from umbra.totp import flows as totp_flows
 from umbra.totp import store as totp
 from umbra.totp.errors import NotEnabled
@@ -51,11 +51,16 @@ class Proven:
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """What a proof is spent for: the values of a session that begins or goes on, and the event that this is."""
+    """What a proof is spent for: the values of a session that begins or goes on, and the event that this is.
+
+    ``mail`` and ``meeting`` are what ``notices`` has about the event, if it is a backup code's, and the browser.
+    """
 
     values: dict[str, Any] = field(repr=False)
     happened: Happened
     is_first: bool
+    mail: dict[str, Any] | None = field(default=None, repr=False)
+    meeting: dict[str, Any] | None = field(default=None, repr=False)
 
 
 def method_of(proof: SecondFactorProof) -> str:
@@ -142,15 +147,23 @@ async def spend_for_session(tx: Transaction, proven: Proven, now: datetime, sess
     """
     match proven.found:
         case Match() as found:
-            then = RECORD_AND_CREATE if session.is_first else RECORD_AND_RENEW
-            values = session.values | audit.keeping(session.happened, now)
-            return sessions.session_of(await _spend_step(tx, proven, found, now, then=then, also=values))
+            values = session.values | audit.keeping(session.happened, now) | (session.meeting or {})
+            return sessions.session_of(await _spend_step(tx, proven, found, now, then=_chain_of(session), also=values))
         case BackupMatch() as found:
             await _spend_backup_code(tx, proven, found, now)
-            await audit.keep(tx, session.happened, now)
-            if session.is_first:
-                return await sessions.create(tx, session.values)
-            return await sessions.renew(tx, session.values)
+            await store.keep(tx, session.happened, now, mail=session.mail)
+            if not session.is_first:
+                return await sessions.renew(tx, session.values)
+            begun = await sessions.create(tx, session.values)
+            if session.meeting is not None:
+                await store.meet(tx, proven.user_id, session.meeting)
+            return begun
+
+
+def _chain_of(session: NewSession) -> Chain:
+    if not session.is_first:
+        return RECORD_AND_RENEW
+    return RECORD_AND_CREATE if session.meeting is None else RECORD_CREATE_AND_MEET
 
 
 async def _spend_step(tx: Transaction, proven: Proven, found: Match, now: datetime, **more: Any) -> Any:

@@ -18,7 +18,7 @@ from umbra.crypto import tokens
 from umbra.db.transaction import Transaction
 from umbra.sessions import store as sessions
 from umbra.sessions.session import Current
-from umbra.signin import guesses, passwords, policy
+from umbra.signin import guesses, notices, passwords, policy
 from umbra.signin.guesses import Guess, NewSession
 from umbra.totp import flows as totp_flows
 from umbra.totp import store as totp
@@ -123,7 +123,8 @@ async def confirm(auth: Auth, me: Current, code: Digits, client: Client) -> Conf
             renewed = await _renew(auth, tx, me, token, second_factor=True)
             await sessions.end_all(tx, me.user.id, now, idle=auth.settings.session_idle, besides=me.session.id)
             authenticator = await totp.shown_one(tx, pending.id)
-        note.detail["authenticator_id"] = pending.id
+            note.detail["authenticator_id"] = pending.id
+            await notices.keep(auth, tx, note, now)
     return Confirmed(authenticator, fresh.shown if fresh and is_still_first else None, renewed)
 
 
@@ -156,6 +157,7 @@ async def disable(auth: Auth, me: Current, password: Secret[str], proof: SecondF
             await totp.remove_all(tx, me.user.id)
             await backup_codes.remove_all(tx, me.user.id)
             await sessions.end_all(tx, me.user.id, now, idle=auth.settings.session_idle, besides=me.session.id)
+            await notices.keep(auth, tx, note, now)
 
 
 async def remove(
@@ -178,12 +180,14 @@ async def remove(
             await totp.refuse_last(tx, me.user.id)
         proven = await guesses.look(auth, Guess(me.user.id, proof, "remove", client))
         async with guesses.handing_back(auth, proven.budget), auth.db.begin() as tx:
+            now = auth.clock.now()
             await users.hold(tx, me.user.id)
             await totp.refuse_last(tx, me.user.id)
             await totp.hold_all(tx, me.user.id)
-            await guesses.spend(tx, proven, auth.clock.now())
+            await guesses.spend(tx, proven, now)
             if not await totp.remove(tx, me.user.id, authenticator_id):
                 raise NotFound
+            await notices.keep(auth, tx, note, now)
 
 
 async def regenerate(
@@ -212,6 +216,7 @@ async def regenerate(
             await backup_codes.hold_all(tx, me.user.id)
             await guesses.spend(tx, proven, now)
             await backup_codes.replace_all(tx, me.user.id, fresh.kept, now)
+            await notices.keep(auth, tx, note, now)
     return fresh.shown
 
 
@@ -236,7 +241,8 @@ async def step_up(auth: Auth, me: Current, proof: SecondFactorProof | Secret[str
             now = auth.clock.now()
             token_hash = _next_hash(auth, me, token)
             values = sessions.renewing(me, token_hash, now=now, second_factor=True)
-            new = NewSession(values, note.happened(), is_first=False)
+            happened = note.happened()
+            new = NewSession(values, happened, is_first=False, mail=notices.about(auth, happened, now))
             session = await guesses.spend_for_session(tx, proven, now, new)
         note.is_kept = True
         return Renewed(Current(me.user, session, token_hash), token)

@@ -8,6 +8,7 @@ from umbra.attempts import store as attempts
 from umbra.attempts.errors import AttemptsSpent
 from umbra.attempts.store import NO_WAIT, Budget
 from umbra.audit import store as audit
+from umbra.browsers import store as browsers
 from umbra.challenge import store as challenges
 from umbra.challenge.errors import ChallengeRefused
 from umbra.challenge.store import Challenge
@@ -15,6 +16,7 @@ from umbra.core.events import Happened
 from umbra.core.ids import UserId
 from umbra.core.proof import CodeRefused
 from umbra.db.transaction import Chain, Transaction
+from umbra.mail import store as mail
 from umbra.passwords import store as passwords
 from umbra.passwords.errors import CredentialsRefused
 from umbra.passwords.store import StoredPassword
@@ -24,11 +26,19 @@ from umbra.totp import store as totp
 from umbra.totp.flows import Match
 from umbra.totp.store import DIGITS_DEAD_STEPS
 
+_MET = (browsers.met, browsers.familiar, mail.queued)
+"""Whoever has a mail server: a browser becomes known, and unless it is the account's first one its owner is told."""
+
+_KEEP = Chain(audit.kept)
+_KEEP_AND_TELL = Chain(audit.kept, then=[mail.queued])
+_MEET = Chain(browsers.met, then=_MET[1:])
+
 _CHARGE_BOTH = Chain(challenges.held_open, attempts.charged, challenges.charged, shown=1)
 
 _CHARGE_AND_FIND = Chain(attempts.charged, passwords.found)
 _ACCEPT_PASSWORD = Chain(passwords.held_unchanged, attempts.forgiven)
 _BEGIN_WITHOUT_CODE = Chain(totp.absent, audit.kept, sessions.created)
+_BEGIN_WITHOUT_CODE_AND_MEET = Chain(totp.absent, audit.kept, sessions.created, then=_MET)
 _OPEN_CHALLENGE = Chain(challenges.opened, audit.kept)
 
 _MOVE = Chain(totp.moved, attempts.forgiven)
@@ -39,7 +49,19 @@ NOTHING: Mapping[str, Any] = {}
 
 RECORD = Chain(totp.recorded)
 RECORD_AND_CREATE = Chain(totp.recorded, audit.kept, sessions.created)
+RECORD_CREATE_AND_MEET = Chain(totp.recorded, audit.kept, sessions.created, then=_MET)
 RECORD_AND_RENEW = Chain(totp.recorded, audit.kept, sessions.renewed)
+
+
+async def keep(tx: Transaction, happened: Happened, now: datetime, *, mail: dict[str, Any] | None) -> None:
+    """Write an event down, and queue the mail about it, with the values of one if there is to be one."""
+    chain = _KEEP if mail is None else _KEEP_AND_TELL
+    await tx.follow(chain, **audit.keeping(happened, now) | (mail or {}))
+
+
+async def meet(tx: Transaction, user_id: UserId, meeting: dict[str, Any]) -> None:
+    """Make a browser known to the account, and queue the mail about it if it was not."""
+    await tx.follow(_MEET, user_id=user_id, **meeting)
 
 
 async def charge(tx: Transaction, budget: Budget, challenge: Challenge | None, now: datetime) -> int:
@@ -89,10 +111,16 @@ async def accept_password(tx: Transaction, user_id: UserId, version: int | str, 
 
 
 async def begin_without_code(
-    tx: Transaction, values: dict[str, Any], happened: Happened, now: datetime
+    tx: Transaction,
+    values: dict[str, Any],
+    happened: Happened,
+    now: datetime,
+    *,
+    meeting: dict[str, Any] | None = None,
 ) -> Session | None:
     """Begin a session on a password alone, unless the account has an authenticator; the caller holds the account."""
-    held, row = await tx.follow(_BEGIN_WITHOUT_CODE, **values | audit.keeping(happened, now))
+    chain = _BEGIN_WITHOUT_CODE if meeting is None else _BEGIN_WITHOUT_CODE_AND_MEET
+    held, row = await tx.follow(chain, **values | audit.keeping(happened, now) | (meeting or {}))
     return sessions.session_of(row) if held else None
 
 

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from starlette.requests import HTTPConnection
@@ -11,9 +11,10 @@ from starlette.requests import HTTPConnection
 from umbra.auth import Auth
 from umbra.core import typed
 from umbra.core.events import Client
+from umbra.crypto import tokens
 from umbra.sessions.errors import NotAuthenticated
 from umbra.settings import Network
-from umbra.web.cookies import session_cookie_name
+from umbra.web.cookies import browser_cookie_name, session_cookie_name
 from umbra.web.errors import OriginRefused
 from umbra.web.headers import lines
 
@@ -49,7 +50,13 @@ def client_of(request: HTTPConnection, auth: Auth) -> Client:
     peer = request.client.host if request.client else None
     forwarded = ",".join(lines(request, b"x-forwarded-for"))
     address = client_address(peer, forwarded, auth.settings.trusted_proxies)
-    return Client(address, typed.header(next(iter(lines(request, b"user-agent")), None)))
+    browser = _browser(request, auth) if auth.settings.sends_mail else None
+    return Client(address, typed.header(next(iter(lines(request, b"user-agent")), None)), browser)
+
+
+def by_token(client: Client) -> Client:
+    """Return a client that keeps its session in no cookie: it is recognised by its name, for want of anything else."""
+    return replace(client, browser=tokens.hash_of_program(client.user_agent or ""))
 
 
 def client_address(peer: str | None, forwarded_for: str, trusted: Sequence[Network]) -> str | None:
@@ -107,7 +114,19 @@ def names_itself(request: HTTPConnection) -> bool:
 
 def session_cookies(request: HTTPConnection, auth: Auth) -> list[str]:
     """Return the values of every session cookie in the request, without adopting any."""
-    name = session_cookie_name(auth.settings)
+    return _cookies(request, session_cookie_name(auth.settings))
+
+
+def _browser(request: HTTPConnection, auth: Auth) -> str | None:
+    """Return the hash of the one token by which the browser is recognised, if it shows one."""
+    match _cookies(request, browser_cookie_name(auth.settings)):
+        case [token]:
+            return tokens.BROWSER.hash_of(token)
+        case _:
+            return None
+
+
+def _cookies(request: HTTPConnection, name: str) -> list[str]:
     pairs = (pair.strip().partition("=") for line in lines(request, b"cookie") for pair in line.split(";"))
     return [value for key, equals, value in pairs if key == name and equals]
 

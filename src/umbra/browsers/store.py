@@ -1,0 +1,64 @@
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, literal, or_, select, update
+from sqlalchemy.orm import aliased
+from sqlalchemy.sql.dml import UpdateBase
+
+from umbra.browsers.tables import BrowserRow
+from umbra.core.ids import UserId
+from umbra.db.statements import delete_some, insert_given
+from umbra.db.transaction import Transaction
+
+KNOWN_FOR = timedelta(days=400)
+"""No browser keeps a cookie for longer (draft-ietf-httpbis-rfc6265bis, 5.5)."""
+
+
+def met(given: ColumnElement[bool]) -> UpdateBase:
+    """Make a browser known to an account that does not know it; of many sign-ins at once, one does."""
+    return (
+        insert_given(
+            BrowserRow,
+            given,
+            user_id="user_id",
+            token_hash="browser_hash",  # noqa: S106 - the name of a value
+            created_at="now",
+            known_until="known_until",
+        )
+        .on_conflict_do_update(
+            index_elements=[BrowserRow.user_id, BrowserRow.token_hash],
+            set_={"known_until": bindparam("known_until")},
+            where=BrowserRow.known_until <= bindparam("now"),
+        )
+        .returning(BrowserRow.id)
+    )
+
+
+def familiar(given: ColumnElement[bool]) -> Select[int]:
+    """Ask for an account that has signed in before, elsewhere or in a browser that was forgotten since."""
+    before = or_(BrowserRow.token_hash != bindparam("browser_hash"), BrowserRow.created_at < bindparam("now"))
+    return select(literal(1).label("familiar")).where(
+        exists().where(BrowserRow.user_id == bindparam("user_id"), before), given
+    )
+
+
+def meeting(browser_hash: str, now: datetime) -> dict[str, Any]:
+    """Return the values for ``met`` and ``familiar``, besides the account's."""
+    return {"browser_hash": browser_hash, "now": now, "known_until": now + KNOWN_FOR}
+
+
+async def forget_all(tx: Transaction, user_id: UserId, now: datetime) -> None:
+    """Know none of the account's browsers any more; that it has signed in before stays known."""
+    await tx.execute(
+        update(BrowserRow).where(BrowserRow.user_id == user_id, BrowserRow.known_until > now).values(known_until=now)
+    )
+
+
+async def delete_forgotten(tx: Transaction, now: datetime, limit: int) -> int:
+    """Delete up to ``limit`` browsers that are not known any more, and return how many.
+
+    An account's newest stays: without it the next sign-in would look like the first one.
+    """
+    newer = aliased(BrowserRow)
+    has_newer = exists().where(newer.user_id == BrowserRow.user_id, newer.id > BrowserRow.id)
+    return await delete_some(tx, BrowserRow.id, and_(BrowserRow.known_until <= now, has_newer), limit)

@@ -1,0 +1,94 @@
+"""From what happened to a mail: plain text, and the same as HTML.
+
+The words are in the templates, a file for each kind: the subject, then paragraphs, with ``[facts]`` where account,
+time and place are listed. Nothing that somebody else typed gets into them but the account's name and the mail's
+address, and none of it into the subject.
+"""
+
+import textwrap
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from umbra.core import typed
+from umbra.core.smtp import Sender, parse_sender
+from umbra.mail import agents
+from umbra.mail.store import Mail
+from umbra.settings import Settings
+
+LINE_CHARACTERS = 72
+FACTS = "[facts]"
+
+Facts = list[tuple[str, str]]
+
+
+def compose(settings: Settings, mail: Mail) -> EmailMessage:
+    """Return the mail, ready to be handed in; it says nothing that opens anything, and has no link."""
+    sender = sender_of(settings)
+    subject, *paragraphs = _paragraphs(settings, mail)
+    facts = _facts(mail)
+    message = EmailMessage(policy=SMTP)
+    message["From"] = Address(sender.name or settings.issuer, sender.local, sender.domain)
+    message["To"] = Address("", *_parts(mail.recipient))
+    message["Subject"] = f"{settings.issuer}: {subject}"
+    message["Date"] = mail.created_at
+    message["Message-ID"] = f"<{mail.message_id}@{sender.domain}>"
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence is told to us
+    message.set_content(_plain(paragraphs, facts), cte="quoted-printable")
+    html = _HTML.get_template("mail.html").render(subject=subject, paragraphs=paragraphs, facts=facts, marker=FACTS)
+    message.add_alternative(html, subtype="html", cte="quoted-printable")
+    return message
+
+
+def sender_of(settings: Settings) -> Sender:
+    """Return whom mail comes from.
+
+    Raises:
+        ValueError: No sender is configured.
+    """
+    return parse_sender(settings.mail_from or "")
+
+
+def deliverable(address: str) -> str:
+    """Return an address as mail servers take it, with a domain of other scripts in ASCII.
+
+    Raises:
+        UnicodeError: Its domain is none.
+    """
+    return "@".join(_parts(address))
+
+
+def _parts(address: str) -> tuple[str, str]:
+    local, _, domain = address.rpartition("@")
+    return local, domain if domain.isascii() else domain.encode("idna").decode("ascii")
+
+
+def _paragraphs(settings: Settings, mail: Mail) -> list[str]:
+    text = _PLAIN.get_template(f"{mail.kind}.txt").render(
+        issuer=settings.issuer, public_url=settings.public_url, method=mail.detail.get("method")
+    )
+    return [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
+
+
+def _facts(mail: Mail) -> Facts:
+    text = _PLAIN.get_template("facts.txt").render(
+        username=typed.header(mail.username, typed.USERNAME_MAX_CHARACTERS),
+        at=f"{mail.created_at:%Y-%m-%d %H:%M} UTC",
+        ip=mail.detail.get("ip"),
+        browser=agents.called(mail.detail.get("user_agent")),
+    )
+    pairs = (line.partition(": ") for line in text.splitlines() if line)
+    return [(label, value) for label, _, value in pairs]
+
+
+def _plain(paragraphs: list[str], facts: Facts) -> str:
+    width = max(len(label) for label, _ in facts)
+    listed = "\n".join(f"    {label + ':':<{width + 2}}{value}" for label, value in facts)
+    return "\n\n".join(listed if one == FACTS else textwrap.fill(one, LINE_CHARACTERS) for one in paragraphs) + "\n"
+
+
+_TEMPLATES = PackageLoader("umbra.mail")
+_PLAIN = Environment(loader=_TEMPLATES, autoescape=False, undefined=StrictUndefined)  # noqa: S701 - it is no markup
+_HTML = Environment(loader=_TEMPLATES, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

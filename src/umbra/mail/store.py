@@ -1,0 +1,209 @@
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import JSON, ColumnElement, String, bindparam, func, insert, literal, select, update
+from sqlalchemy.orm import aliased
+from sqlalchemy.sql.dml import UpdateBase
+
+from umbra.core.entropy import Entropy
+from umbra.core.events import Client, JsonValue
+from umbra.core.ids import UserId
+from umbra.db.base import UtcDateTime
+from umbra.db.statements import delete_some
+from umbra.db.transaction import Statement, Transaction
+from umbra.mail.kinds import Kind
+from umbra.mail.tables import OutboxRow
+from umbra.users.tables import UserRow
+
+MOST_A_DAY = 10
+"""Mails of one kind to one account: whoever signs in with somebody else's address floods nobody."""
+
+A_DAY = timedelta(days=1)
+
+KEPT_FOR = timedelta(days=7)
+"""How long a mail can be looked at in the queue, sent or not."""
+
+LEASE = timedelta(minutes=10)
+"""How long a mail is one server's own: longer than handing it in takes, with every wait at its longest."""
+
+_queued_today = (
+    select(func.count())
+    .where(
+        OutboxRow.user_id == bindparam("user_id"),
+        OutboxRow.kind == bindparam("mail_kind"),
+        OutboxRow.created_at > bindparam("a_day_ago"),
+    )
+    .scalar_subquery()
+)
+
+
+def queued(given: ColumnElement[bool]) -> UpdateBase:
+    """Put a mail to the account into the queue, if the account has an address."""
+    now = bindparam("now", type_=UtcDateTime)
+    mail = {
+        "user_id": UserRow.id,
+        "recipient": UserRow.email,
+        "kind": bindparam("mail_kind", type_=String),
+        "message_id": bindparam("message_id", type_=String),
+        "detail": bindparam("mail_detail", type_=JSON),
+        "created_at": now,
+        "next_attempt_at": now,
+        "attempts": literal(0),
+    }
+    wanted = select(*mail.values()).where(
+        UserRow.id == bindparam("user_id"), UserRow.email.is_not(None), _queued_today < MOST_A_DAY, given
+    )
+    return insert(OutboxRow).from_select(list(mail), wanted).returning(OutboxRow.id)
+
+
+def queueing(
+    kind: Kind, client: Client, now: datetime, entropy: Entropy, *, method: JsonValue = None
+) -> dict[str, Any]:
+    """Return the values for ``queued``, besides the account's. Nothing among them is secret."""
+    return {
+        "mail_kind": kind.value,
+        "message_id": entropy.token_bytes(16).hex(),
+        "mail_detail": {"ip": client.ip, "user_agent": client.user_agent, "method": method},
+        "now": now,
+        "a_day_ago": now - A_DAY,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What there is to say, to whom, and how often that was tried."""
+
+    kind: str
+    recipient: str
+    username: str
+    message_id: str
+    created_at: datetime
+    detail: dict[str, Any] = field(default_factory=dict)
+    id: int = 0
+    user_id: UserId | None = None
+    attempts: int = 0
+
+
+_due = aliased(OutboxRow)
+_DUE = select(_due.id).where(_due.next_attempt_at <= bindparam("now")).order_by(_due.id).limit(1)
+_IS_DUE = Statement(_DUE)
+
+_CLAIM = Statement(
+    update(OutboxRow)
+    .where(OutboxRow.id == _DUE.scalar_subquery(), OutboxRow.next_attempt_at <= bindparam("now"))
+    .values(attempts=OutboxRow.attempts + 1, next_attempt_at=bindparam("lease_ends"))
+    .returning(
+        OutboxRow.kind,
+        OutboxRow.recipient,
+        select(UserRow.username).where(UserRow.id == OutboxRow.user_id).correlate(OutboxRow).scalar_subquery(),
+        OutboxRow.message_id,
+        OutboxRow.created_at,
+        OutboxRow.detail,
+        OutboxRow.id,
+        OutboxRow.user_id,
+        OutboxRow.attempts,
+    )
+)
+
+
+async def is_due(tx: Transaction, now: datetime) -> bool:
+    """Say whether a mail waits to be sent now; a look that makes no other writer wait."""
+    return (await tx.execute(_IS_DUE, now=now)).first() is not None
+
+
+async def claim(tx: Transaction, now: datetime) -> Mail | None:
+    """Take the mail that has waited longest, for as long as a lease lasts, or ``None`` when there is none.
+
+    One UPDATE compares and writes: of many servers that want the same mail the database gives it to one. Whoever
+    dies with it leaves it to the others when the lease ends; it may then have been sent, and is sent again.
+    """
+    row = (await tx.execute(_CLAIM, now=now, lease_ends=now + LEASE)).one_or_none()
+    return None if row is None else Mail(*row)
+
+
+async def settle_sent(tx: Transaction, mail: Mail, now: datetime) -> None:
+    """Note that a mail was taken by the mail server."""
+    await _settle(tx, mail, sent_at=now, next_attempt_at=None, last_error=None)
+
+
+async def settle_failed(tx: Transaction, mail: Mail, error: str, next_attempt_at: datetime | None) -> bool:
+    """Note that an attempt failed, and when there will be another, if ever; say whether the mail was still ours."""
+    return await _settle(tx, mail, next_attempt_at=next_attempt_at, last_error=error[:64])
+
+
+async def _settle(tx: Transaction, mail: Mail, **values: Any) -> bool:
+    """Change a mail, unless somebody has claimed it anew since our lease ended."""
+    mine = (OutboxRow.id == mail.id, OutboxRow.attempts == mail.attempts, OutboxRow.sent_at.is_(None))
+    settled = await tx.execute(update(OutboxRow).where(*mine).values(**values).returning(OutboxRow.id))
+    return settled.first() is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """One mail of the queue, as an operator sees it."""
+
+    id: int
+    created_at: datetime
+    kind: str
+    user_id: int
+    recipient: str
+    attempts: int
+    next_attempt_at: datetime | None
+    sent_at: datetime | None
+    last_error: str | None
+
+    @property
+    def state(self) -> str:
+        """What has become of it."""
+        if self.sent_at is not None:
+            return "sent"
+        return "waiting" if self.next_attempt_at is not None else "given_up"
+
+
+async def newest(tx: Transaction, limit: int) -> list[Queued]:
+    """Return the last ``limit`` mails, the newest first."""
+    rows = await tx.execute(
+        select(
+            OutboxRow.id,
+            OutboxRow.created_at,
+            OutboxRow.kind,
+            OutboxRow.user_id,
+            OutboxRow.recipient,
+            OutboxRow.attempts,
+            OutboxRow.next_attempt_at,
+            OutboxRow.sent_at,
+            OutboxRow.last_error,
+        )
+        .order_by(OutboxRow.id.desc())
+        .limit(limit)
+    )
+    return [Queued(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What has not been sent."""
+
+    waiting: int
+    given_up: int
+    oldest: datetime | None
+
+
+async def backlog(tx: Transaction) -> Backlog:
+    """Return how many mails wait, since when, and how many will not be tried again."""
+    row = (
+        await tx.execute(
+            select(
+                func.count(OutboxRow.next_attempt_at).label("waiting"),
+                (func.count() - func.count(OutboxRow.next_attempt_at)).label("given_up"),
+                func.min(OutboxRow.created_at).filter(OutboxRow.next_attempt_at.is_not(None)).label("oldest"),
+            ).where(OutboxRow.sent_at.is_(None))
+        )
+    ).one()
+    return Backlog(row.waiting, row.given_up, row.oldest)
+
+
+async def delete_old(tx: Transaction, now: datetime, limit: int) -> int:
+    """Delete up to ``limit`` mails that nobody looks at any more, and return how many."""
+    return await delete_some(tx, OutboxRow.id, OutboxRow.created_at <= now - KEPT_FOR, limit)

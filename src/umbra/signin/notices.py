@@ -1,0 +1,76 @@
+"""Writing down what happened, and telling the account's owner by mail, in one and the same transaction."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from umbra.audit.store import DatabaseSink
+from umbra.auth import Auth
+from umbra.browsers import store as browsers
+from umbra.core.clock import Clock
+from umbra.core.entropy import Entropy
+from umbra.core.events import Client, Happened, Note
+from umbra.core.secret import Secret
+from umbra.crypto import tokens
+from umbra.db.database import Database
+from umbra.db.transaction import Transaction
+from umbra.mail import store as mail
+from umbra.mail.kinds import Kind, kind_of
+from umbra.signin import store
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """A sign-in from a browser: what makes it known, and tells of it if it was not.
+
+    ``token`` is what the browser is to be recognised by, where it has shown nothing.
+    """
+
+    values: dict[str, Any] = field(repr=False)
+    token: Secret[str] | None
+
+
+def is_on(auth: Auth) -> bool:
+    """Say whether owners are told by mail: where there is a mail server, and never in a host's database."""
+    return auth.settings.sends_mail and auth.db.shape.owns_accounts
+
+
+def sink(db: Database, clock: Clock, entropy: Entropy) -> DatabaseSink:
+    """Return a sink that queues the mail about an event in the statement that keeps it."""
+    return DatabaseSink(db, clock, partial(_keep, entropy))
+
+
+def about(auth: Auth, happened: Happened, now: datetime) -> dict[str, Any] | None:
+    """Return the values that queue the mail about an event, or ``None`` where nobody is told."""
+    return _about(auth.entropy, happened, now) if is_on(auth) else None
+
+
+async def keep(auth: Auth, tx: Transaction, note: Note, now: datetime) -> None:
+    """Write down that it is done, and queue the mail about it, in the transaction that does it."""
+    happened = note.happened()
+    await store.keep(tx, happened, now, mail=about(auth, happened, now))
+    note.is_kept = True
+
+
+def meeting(auth: Auth, client: Client, now: datetime) -> Meeting | None:
+    """Return what a whole sign-in does about its browser, or ``None`` where nobody is told."""
+    if not is_on(auth):
+        return None
+    token, known_by = None, client.browser
+    if known_by is None:
+        token = tokens.BROWSER.new(auth.entropy)
+        known_by = tokens.BROWSER.hash_of_new(token)
+    told = mail.queueing(Kind.NEW_BROWSER, client, now, auth.entropy)
+    return Meeting(told | browsers.meeting(known_by, now), token)
+
+
+async def _keep(entropy: Entropy, tx: Transaction, happened: Happened, now: datetime) -> None:
+    await store.keep(tx, happened, now, mail=_about(entropy, happened, now))
+
+
+def _about(entropy: Entropy, happened: Happened, now: datetime) -> dict[str, Any] | None:
+    kind = kind_of(happened)
+    if kind is None or happened.user_id is None:
+        return None
+    return mail.queueing(kind, happened.client, now, entropy, method=(happened.detail or {}).get("method"))
