@@ -72,7 +72,9 @@ def parse(typed: str) -> BackupProof:
     fault = _fault(text)
     if fault is not None and not (text and len(typed) <= LONGEST_IMPORTED):
         raise fault
-    return BackupProof(text[:SELECTOR_CHARACTERS] if fault is None else None, Secret(text), Secret(typed.strip()), fault)
+    return BackupProof(
+        text[:SELECTOR_CHARACTERS] if fault is None else None, Secret(text), Secret(typed.strip()), fault
+    )
 
 
 def cleaned(typed: str) -> str:

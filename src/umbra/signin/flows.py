@@ -137,17 +137,20 @@ async def _challenge_for(auth: Auth, mfa_token: str, proof: SecondFactorProof) -
         InvalidRequest: The proof is none that the account could have.
         ChallengeRefused: There is no such challenge.
     """
-    token_hash = tokens.CHALLENGE.hash_of(mfa_token)
     try:
-        if token_hash is None:
-            raise ChallengeRefused
-        async with auth.db.read() as tx:
-            challenge = await challenges.find(tx, token_hash)
+        challenge = await _challenge(auth, tokens.CHALLENGE.hash_of(mfa_token))
     except ChallengeRefused:
         guesses.refuse_nobodys(proof)
         raise
     await guesses.refuse_malformed(auth, challenge.user.id, proof)
     return challenge
+
+
+async def _challenge(auth: Auth, token_hash: str | None) -> Challenge:
+    if token_hash is None:
+        raise ChallengeRefused
+    async with auth.db.read() as tx:
+        return await challenges.find(tx, token_hash)
 
 
 async def _remaining(tx: Transaction, user_id: UserId) -> int:
