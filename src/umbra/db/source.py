@@ -23,7 +23,7 @@ Row = Mapping[str, Any]
 
 CONNECT_SECONDS = 5
 
-_POSTGRES_ERRORS = (asyncpg.PostgresError, asyncpg.InternalClientError, asyncpg.InterfaceError, ValueError)
+_POSTGRES_ERRORS = (asyncpg.PostgresError, asyncpg.InternalClientError, asyncpg.InterfaceError, OSError)
 
 
 class Tables:
@@ -138,7 +138,7 @@ async def _read_postgres(url: URL, work: Callable[[Tables], T]) -> T:
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(lambda it: work(Tables(it)))
-    except (SQLAlchemyError, *_POSTGRES_ERRORS, OSError) as error:
+    except (SQLAlchemyError, *_POSTGRES_ERRORS) as error:
         raise _unreadable(error) from None
     finally:
         await engine.dispose()

@@ -153,24 +153,28 @@ async def _move(auth: Auth, how: Import, user: User, found: Found) -> Moved:
         _AlreadyEnabled: It has an authenticator, perhaps since a moment ago.
     """
     hashes = await _hashes(auth, how, found.backup_codes)
-    counts = {"authenticators": len(found.authenticators), "backup_codes": len(found.backup_codes)}
-    moved = Moved(
-        user.username, *counts.values(), notes=tuple(note for one in found.authenticators for note in one.notes)
-    )
+    notes = tuple(note for one in found.authenticators for note in one.notes)
+    moved = Moved(user.username, len(found.authenticators), len(found.backup_codes), notes)
     if how.is_rehearsal:
-        try:
-            async with auth.db.begin() as tx:
-                await _put(auth, tx, user.id, found, hashes)
-                raise _Rehearsed  # noqa: TRY301 - to leave the transaction is the point of it
-        except _Rehearsed:
-            return moved
+        await _rehearse(auth, user.id, found, hashes)
+        return moved
     async with watching(auth.sink, Event.AUTHENTICATORS_IMPORTED, OPERATOR, user.id) as note:
-        note.detail.update(source=how.source, **counts)
+        note.detail.update(source=how.source, authenticators=moved.authenticators, backup_codes=moved.backup_codes)
         async with auth.db.begin() as tx:
             await _put(auth, tx, user.id, found, hashes)
             await audit.keep(tx, note.happened(), auth.clock.now())
         note.is_kept = True
     return moved
+
+
+async def _rehearse(auth: Auth, user_id: UserId, found: Found, hashes: Sequence[str]) -> None:
+    """Do everything, and leave the transaction by the way that rolls it back."""
+    try:
+        async with auth.db.begin() as tx:
+            await _put(auth, tx, user_id, found, hashes)
+            raise _Rehearsed  # noqa: TRY301 - to leave it is the point
+    except _Rehearsed:
+        pass
 
 
 async def _hashes(auth: Auth, how: Import, found: Sequence[BackupCode]) -> list[str]:
