@@ -1,6 +1,7 @@
 """Applications that people move over from, each with a database of its own."""
 
 import asyncio
+import base64
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 from argon2.exceptions import VerifyMismatchError
 from cryptography.fernet import Fernet
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Column, Connection, ForeignKeyConstraint, create_engine, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -205,3 +206,11 @@ class Seed:
 
 def noon() -> datetime:
     return datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
+
+
+def base32(octets: bytes) -> str:
+    return base64.b32encode(octets).decode().rstrip("=")
+
+
+def foreign_key(name: str, to: Column[Any]) -> ForeignKeyConstraint:
+    return ForeignKeyConstraint([name], [to])

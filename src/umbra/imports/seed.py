@@ -25,9 +25,9 @@ from umbra.imports.record import (
 )
 
 HASH_MAX_CHARACTERS = 255
-MOST_MEMORY_KIB = 2**20
+MOST_MEMORY_KIB = 2**18
 MOST_PASSES = 16
-"""A hash that costs more than a gibibyte, or that many passes, was not made to be looked at in a sign-in."""
+"""A hash that costs more than 256 MiB, or that many passes, was not made to be looked at in a sign-in."""
 
 _ARGON2 = re.compile(r"\$argon2(?:id|i|d)\$v=\d+\$m=(\d{1,8}),t=(\d{1,4}),p=\d{1,3}\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
 
