@@ -263,7 +263,9 @@ async def put_used(tx: Transaction, user_id: UserId, used: Sequence[Used], now_s
         if one.step >= now_step - USAGE_LIFE_STEPS
     ]
     if rows:
-        await tx.execute(insert(UsageRow).values(rows).on_conflict_do_nothing())
+        await tx.execute(
+            insert(UsageRow).values(rows).on_conflict_do_nothing(index_elements=["user_id", "code", "window"])
+        )
 
 
 async def put_secret(tx: Transaction, authenticator_id: AuthenticatorId, sealed: str) -> None:
