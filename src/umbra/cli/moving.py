@@ -88,7 +88,7 @@ def _as_text(report: "Report", *, dry_run: bool) -> str:
     from umbra.core.typed import header
 
     lines = [
-        f"{header(one.account)}: {one.authenticators} authenticators, {one.backup_codes} backup codes"
+        f"{header(one.account)}: authenticators {one.authenticators}, backup codes {one.backup_codes}"
         + "".join(f" ({note})" for note in one.notes)
         for one in report.moved
     ]

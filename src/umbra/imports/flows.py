@@ -93,6 +93,7 @@ async def bring(
     owned, strangers = await _by_owner(auth, how, [one for one in found if one.authenticators])
     left += [Left(one.shown, ACCOUNT, Why.UNKNOWN_ACCOUNT) for one in strangers]
     moved = []
+    told(len(found) - len(owned))
     for user, theirs in owned.values():
         kept, over = _at_most(_without_twins(theirs))
         try:
