@@ -23,7 +23,7 @@ def bring(auth: Auth) -> Bring:
 
     async def brought(kind: str, address: str, asked: Asked, *, is_rehearsal: bool = False) -> Report:
         found = await sources.read(auth, kind, address, asked)
-        return await flows.bring(auth, Import(kind, by_key=False, is_rehearsal=is_rehearsal), found)
+        return await flows.bring(auth, Import(kind, is_rehearsal=is_rehearsal), found)
 
     return brought
 

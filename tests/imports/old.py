@@ -14,10 +14,11 @@ from alembic import command
 from alembic.config import Config
 from argon2.exceptions import VerifyMismatchError
 from cryptography.fernet import Fernet
-from sqlalchemy import Column, Connection, ForeignKeyConstraint, create_engine, text
+from sqlalchemy import Column, Connection, ForeignKeyConstraint, Integer, Text, create_engine, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import SchemaItem
 
 from umbra.core.clock import FixedClock
 from umbra.core.secret import Secret
@@ -107,6 +108,11 @@ def run(url: str, work: Callable[[Connection], Any]) -> Any:
             await engine.dispose()
 
     return asyncio.run(there())
+
+
+async def say(url: str, sql: str, **values: Any) -> None:
+    """Run a statement, within a loop."""
+    await do(url, lambda connection: connection.execute(text(sql), values))
 
 
 async def do(url: str, work: Callable[[Connection], Any]) -> Any:
@@ -210,6 +216,12 @@ def noon() -> datetime:
 
 def base32(octets: bytes) -> str:
     return base64.b32encode(octets).decode().rstrip("=")
+
+
+def columns_beside(key: Column[Any]) -> list[SchemaItem]:
+    """Return the columns of a table beside a host's accounts whose own key, and a name, say nothing."""
+    own: list[SchemaItem] = [Column("id", Integer, primary_key=True), Column("email", Text()), Column("otp", Text())]
+    return [*own, Column("user_id", key.type), foreign_key("user_id", key)]
 
 
 def foreign_key(name: str, to: Column[Any]) -> ForeignKeyConstraint:

@@ -46,8 +46,7 @@ async def host(shape: tuple[str, str], clock: FixedClock) -> AsyncIterator[Host]
 async def bring(host: Host, kind: str, address: str | None, **names: str) -> Report:
     auth = host.umbra.auth
     found = await sources.read(auth, kind, address, old.asked(**names))
-    how = Import(kind, by_key=sources.is_own(auth, kind, address), is_rehearsal=False)
-    return await flows.bring(auth, how, found)
+    return await flows.bring(auth, Import(kind), found)
 
 
 async def enter(browser: httpx.AsyncClient, handle: str, code: str) -> int:
@@ -78,6 +77,23 @@ async def test_a_table_beside_the_hosts_accounts_comes_by_their_keys(host: Host,
         assert host.key_of(1) == event.user_id
         again = await bring(host, "base32", None, table="apps", secret_column="otp", login_column="handle")
         assert [Why.ALREADY_ENABLED] == [one.why for one in again.left if one.account == "Ann"]
+        await host.run(apps.drop)
+
+
+async def test_the_hosts_own_reference_says_whose_a_secret_is_and_no_other_number(
+    host: Host, clock: FixedClock
+) -> None:
+    secret = pyotp.random_base32()
+    key = host.model.__table__.c.id
+    apps = Table("apps", host.base.metadata, *old.columns_beside(key))
+    async with hosts.visited(host) as browser:
+        for number, handle in enumerate(("ann", "bob"), start=1):
+            await host.add(number, handle)
+        row = {"id": 1, "user_id": host.key_of(2), "email": "ann", "otp": secret}
+        await host.run(lambda connection: connection.execute(insert(apps).values(row)))
+        report = await bring(host, "base32", None, table="apps", secret_column="otp", login_column="handle")
+        assert ["bob"] == [one.account for one in report.moved]
+        assert 200 == await enter(browser, "bob", pyotp.TOTP(secret).at(clock.now()))
         await host.run(apps.drop)
 
 

@@ -151,6 +151,39 @@ async def test_secrets_that_an_adapter_put_under_fernet_are_opened(tmp_path: Pat
     assert not await refused(ann, code=ann.code(1))
 
 
+async def test_what_postgresql_calls_json_and_a_moment_is_read_too(
+    empty_postgresql_url: str, bring: Bring, meet: Meet
+) -> None:
+    there = DJANGO["allauth"]
+    seed = json.loads(_data(old.VECTORS / "allauth.sql", "recovery_codes"))["seed"]
+    url = empty_postgresql_url
+    await old.say(url, "CREATE TABLE auth_user (id serial PRIMARY KEY, username varchar(150), email varchar(254))")
+    await old.say(
+        url,
+        "CREATE TABLE mfa_authenticator (id bigserial PRIMARY KEY, type varchar(20), data jsonb,"
+        " user_id integer REFERENCES auth_user (id), created_at timestamptz, last_used_at timestamptz)",
+    )
+    await old.say(url, "INSERT INTO auth_user (username) VALUES ('ann')")
+    for kind, data in (("totp", {"secret": there["secret"]}), ("recovery_codes", {"seed": seed, "used_mask": 129})):
+        await old.say(
+            url,
+            "INSERT INTO mfa_authenticator (type, data, user_id, created_at, last_used_at) VALUES (:t, :d, 1, :c, :c)",
+            t=kind,
+            d=json.dumps(data),
+            c=old.noon(),
+        )
+    ann = await meet("ann", there["secret"])
+    report = await bring("allauth", empty_postgresql_url, old.asked())
+    assert [("ann", 1, 10)] == [(one.account, one.authenticators, one.backup_codes) for one in report.moved]
+    assert await refused(ann, code=there["used_code"])
+    assert await refused(ann, backup_code=there["used_recovery_codes"][0])
+    ann.clock.move(PERIOD)
+    assert not await refused(ann, code=ann.code(1))
+    status = (await ann.get("/totp/status")).json()
+    assert "2026-01-01T12:00:00Z" == status["authenticators"][0]["created_at"]
+    assert {"total": 10, "remaining": 8, "created_at": "2026-01-01T12:00:00Z"} == status["backup_codes"]
+
+
 # better-auth
 
 

@@ -31,7 +31,7 @@ async def test_of_imports_at_once_one_brings_each_account_and_the_others_leave_i
         )
         for name in NAMES
     ]
-    how = Import("base32", by_key=False, is_rehearsal=False)
+    how = Import("base32")
 
     reports = await at_once(
         auth, (flows.bring(auth, how, found) for _ in range(6)), held=select(UserRow.id).with_for_update(key_share=True)

@@ -51,7 +51,7 @@ def import_(
     async def work(auth: "Auth") -> "Report":
         await ready(auth)
         found = await sources.read(auth, kind, address, asked)
-        how = flows.Import(kind, by_key=sources.is_own(auth, kind, address), is_rehearsal=dry_run)
+        how = flows.Import(kind, is_rehearsal=dry_run)
         with click.progressbar(length=len(found), label="Importing", file=sys.stderr) as bar:
             return await flows.bring(auth, how, found, bar.update)
 

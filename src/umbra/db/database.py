@@ -29,6 +29,9 @@ class Database(ABC):
     owns_accounts = True
     """Whether the accounts are ours to change; in a host's database nothing of the host's is written."""
 
+    hosts_accounts: str | None = None
+    """The host's table of accounts, in a host's database."""
+
     @abstractmethod
     def begin(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a transaction that writes; it is committed when the block ends well, and rolled back otherwise.

@@ -81,6 +81,11 @@ class Guest:
             self.tables[table] = twins[name]
             self.columns |= {column: twins[name].columns[column.key] for column in table.columns}
 
+    @property
+    def accounts(self) -> str:
+        """The name of the host's table of accounts."""
+        return self._accounts.table.name
+
     def declare(self, metadata: MetaData) -> dict[str, Table]:
         """Declare Umbra's tables in ``metadata``, and return them by the names that they have without a prefix."""
         return {name: self._twin(table, metadata) for name, table in Base.metadata.tables.items() if name != USERS}

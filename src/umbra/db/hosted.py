@@ -66,6 +66,7 @@ class Hosted(Database):
 
     def __init__(self, engine: Engine | AsyncEngine, guest: Guest) -> None:
         self._engine = engine
+        self.hosts_accounts = guest.accounts
         self._dialect = guest.dialect((engine.sync_engine if isinstance(engine, AsyncEngine) else engine).dialect)
 
     @property

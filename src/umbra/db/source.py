@@ -48,8 +48,7 @@ class Tables:
         Raises:
             Misconfigured: There is no such table.
         """
-        if name not in self._names:
-            raise Misconfigured(f"the source has no table {name!r}")
+        self._refuse_unknown(name)
         nothing = select(text("*")).select_from(table(name)).where(text("1 = 0"))
         return list(self._connection.execute(nothing).keys())
 
@@ -67,17 +66,24 @@ class Tables:
         read = self._connection.execute(select(*chosen).select_from(table(name)))
         return [dict(row) for row in read.mappings()]
 
-    def referred(self, name: str, by: str) -> tuple[str, str] | None:
-        """Return the table and the column that a column of ``name`` refers to, if it says so."""
-        for key in self._inspector.get_foreign_keys(name):
-            if [plain(one) for one in key["constrained_columns"]] == [plain(by)]:
-                return key["referred_table"], key["referred_columns"][0]
-        return None
+    def references(self, name: str) -> dict[str, tuple[str, str]]:
+        """Return the table and the column that each column of ``name`` refers to, where it says so.
+
+        Raises:
+            Misconfigured: There is no such table.
+        """
+        self._refuse_unknown(name)
+        keys = [key for key in self._inspector.get_foreign_keys(name) if len(key["constrained_columns"]) == 1]
+        return {key["constrained_columns"][0]: (key["referred_table"], key["referred_columns"][0]) for key in keys}
 
     def key_of(self, name: str) -> str | None:
         """Return the column that is a table's primary key, if it is one."""
         columns = self._inspector.get_pk_constraint(name)["constrained_columns"]
         return columns[0] if len(columns) == 1 else None
+
+    def _refuse_unknown(self, name: str) -> None:
+        if name not in self._names:
+            raise Misconfigured(f"the source has no table {name!r}")
 
 
 def plain(name: str) -> str:

@@ -34,11 +34,11 @@ def read(tables: Tables, asked: Asked) -> list[Found]:
     """
     fernets = columns.fernets(asked.keys)
     rows = grouped(tables.rows(TABLE, "user_id", "type", "data", "created_at", "last_used_at"), "user_id")
-    logins = asked.logins(tables, TABLE, "user_id")
-    return [_found(key, logins.get(key), mine, fernets) for key, mine in rows.items()]
+    owners = asked.owners_by(tables, TABLE, "user_id")
+    return [owners.found(key, **_parts(mine, fernets)) for key, mine in rows.items()]
 
 
-def _found(key: Any, login: str | None, rows: list[Row], fernets: list[Fernet]) -> Found:
+def _parts(rows: list[Row], fernets: list[Fernet]) -> dict[str, Any]:
     kinds = grouped(rows, "type")
     came, no_secret = sifted(
         columns.AUTHENTICATOR, (partial(_authenticator, row, fernets) for row in kinds.pop("totp", []))
@@ -48,7 +48,7 @@ def _found(key: Any, login: str | None, rows: list[Row], fernets: list[Fernet]) 
     )
     others = tuple(LeftOut(str(kind), Why.OTHER_METHOD) for kind, found in kinds.items() for _ in found)
     codes = tuple(code for one in sets for code in one)
-    return Found(login, key, came, codes, left_out=no_secret + no_codes + others)
+    return {"authenticators": came, "backup_codes": codes, "left_out": no_secret + no_codes + others}
 
 
 def _authenticator(row: Row, fernets: list[Fernet]) -> Authenticator:

@@ -6,10 +6,12 @@ from typing import Any
 from cryptography.fernet import Fernet
 
 from umbra.core.errors import Misconfigured
-from umbra.db.source import Row, Tables, plain
+from umbra.db.source import Tables, plain
 from umbra.imports import columns
-from umbra.imports.asked import Asked
+from umbra.imports.asked import USUAL_LOGINS, Asked, Owners
 from umbra.imports.record import Authenticator, Found, authenticator, sifted
+
+REFERRING = ("userid", "accountid", "memberid")
 
 
 def read(tables: Tables, asked: Asked) -> list[Found]:
@@ -21,38 +23,33 @@ def read(tables: Tables, asked: Asked) -> list[Found]:
     if asked.table is None or asked.secret_column is None:
         raise Misconfigured("name the table and the column of the secrets: --table, --secret-column")
     fernets = columns.fernets(asked.keys)
-    owners = _owners(tables, asked, asked.table)
+    by, owners = _owners(tables, asked, asked.table)
     found = []
-    for row in tables.rows(asked.table, *{owners.key, owners.by, asked.secret_column}):
+    for row in tables.rows(asked.table, *{by, asked.secret_column}):
         secret = row[asked.secret_column]
-        if secret in (None, "", b""):
-            continue
-        came, left_out = sifted(columns.AUTHENTICATOR, [partial(_authenticator, secret, fernets)])
-        found.append(Found(owners.login(row), row[owners.key], came, left_out=left_out))
+        if secret not in (None, "", b""):
+            came, left_out = sifted(columns.AUTHENTICATOR, [partial(_authenticator, secret, fernets)])
+            found.append(owners.found(row[by], authenticators=came, left_out=left_out))
     return found
 
 
-class _Owners:
-    """Whose a row is: it has the name itself, or refers to the table that has it."""
-
-    def __init__(self, key: str, by: str, names: dict[Any, str] | None) -> None:
-        self.key = key
-        self.by = by
-        self._names = names
-
-    def login(self, row: Row) -> str | None:
-        return row[self.by] if self._names is None else self._names.get(row[self.by])
+def _owners(tables: Tables, asked: Asked, table: str) -> tuple[str, Owners]:
+    """Return the column that says whose a row is, and the accounts by it: the table's own, or those it refers to."""
+    by = _referring(tables, asked, table)
+    if by is not None:
+        return by, asked.owners_by(tables, table, by)
+    key = tables.key_of(table) or asked.login_of(tables, table)
+    return key, asked.owners_in(tables, table, key)
 
 
-def _owners(tables: Tables, asked: Asked, table: str) -> _Owners:
-    there = {plain(one) for one in tables.columns(table)}
-    if asked.login_column is not None and plain(asked.login_column) not in there:
-        by = next((one for one in ("user_id", "account_id", "member_id") if plain(one) in there), None)
-        if by is None:
-            raise Misconfigured(f"the source's table {table!r} has no column {asked.login_column!r}")
-        return _Owners(by, by, asked.logins(tables, table, by))
-    login = asked.login_of(tables, table)
-    return _Owners(tables.key_of(table) or login, login, None)
+def _referring(tables: Tables, asked: Asked, table: str) -> str | None:
+    """Return the column that refers to the accounts, to our own before all, unless the table has the names itself."""
+    references = tables.references(table)
+    to_ours = next((one for one, (referred, _) in references.items() if referred == asked.accounts), None)
+    names = {plain(one) for one in (USUAL_LOGINS if asked.login_column is None else [asked.login_column])}
+    if to_ours is not None or names & {plain(one) for one in tables.columns(table)}:
+        return to_ours
+    return next((one for one in references if plain(one) in REFERRING), None)
 
 
 def _authenticator(secret: Any, fernets: list[Fernet]) -> Authenticator:

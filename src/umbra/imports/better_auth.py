@@ -29,27 +29,27 @@ def read(tables: Tables, asked: Asked) -> list[Found]:
     accounts, table = tables.named("user", "users"), tables.named("twoFactor", "twoFactors")
     if accounts is None or table is None:
         raise Misconfigured("the source has no tables 'user' and 'twoFactor'")
-    login = asked.login_of(tables, accounts, LOGINS)
+    owners = asked.owners_in(tables, accounts, "id", LOGINS)
     keys = [hashlib.sha256(key.reveal().encode()).digest() for key in asked.keys]
     wanted = ["userId", "secret", "backupCodes"]
     wanted += ["verified"] if "verified" in tables.columns(table) else []
     rows = {row["userId"]: row for row in tables.rows(table, *wanted)}
-    users = tables.rows(accounts, *{"id", "twoFactorEnabled", login})
     return [
-        _found(user, user[login], rows.get(user["id"]), keys)
-        for user in users
+        owners.found(user["id"], **_parts(user, rows.get(user["id"]), keys))
+        for user in tables.rows(accounts, "id", "twoFactorEnabled")
         if user["id"] in rows or columns.is_set(user["twoFactorEnabled"])
     ]
 
 
-def _found(user: Row, login: str, row: Row | None, keys: Sequence[bytes]) -> Found:
+def _parts(user: Row, row: Row | None, keys: Sequence[bytes]) -> dict[str, Any]:
     if row is None:
-        return Found(login, user["id"], left_out=(LeftOut("codes by mail", Why.OTHER_METHOD),))
+        return {"left_out": (LeftOut("codes by mail", Why.OTHER_METHOD),)}
     if not columns.is_set(user["twoFactorEnabled"]) or not columns.is_set(row.get("verified", True)):
-        return Found(login, user["id"], left_out=(LeftOut(columns.AUTHENTICATOR, Why.NOT_CONFIRMED),))
+        return {"left_out": (LeftOut(columns.AUTHENTICATOR, Why.NOT_CONFIRMED),)}
     came, no_secret = sifted(columns.AUTHENTICATOR, [partial(_authenticator, row["secret"], keys)])
     sets, no_codes = sifted(columns.BACKUP_CODES, [partial(_codes, row["backupCodes"], keys)])
-    return Found(login, user["id"], came, tuple(code for one in sets for code in one), left_out=no_secret + no_codes)
+    codes = tuple(code for one in sets for code in one)
+    return {"authenticators": came, "backup_codes": codes, "left_out": no_secret + no_codes}
 
 
 def _authenticator(sealed: Any, keys: Sequence[bytes]) -> Authenticator:

@@ -40,12 +40,13 @@ def read(tables: Tables, asked: Asked) -> list[Found]:
     devices = grouped(tables.rows(TOTP, *wanted), "user_id")
     tokens = _tokens(tables)
     others = _others(tables)
-    logins = asked.logins(tables, TOTP, "user_id")
+    owners = asked.owners_by(tables, TOTP, "user_id")
     found = []
     for key in devices | others:
         came, left_out = sifted(columns.AUTHENTICATOR, (partial(_authenticator, row) for row in devices.get(key, [])))
         codes = tuple(BackupCode(Secret(token), is_hash=False) for token in tokens.get(key, []))
-        found.append(Found(logins.get(key), key, came, codes, left_out=left_out + others.get(key, ())))
+        left_out += others.get(key, ())
+        found.append(owners.found(key, authenticators=came, backup_codes=codes, left_out=left_out))
     return found
 
 

@@ -71,11 +71,10 @@ class _AlreadyEnabled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """How accounts are found, and whether anything is kept."""
+    """Where from, and whether anything is kept."""
 
     source: str
-    by_key: bool
-    is_rehearsal: bool
+    is_rehearsal: bool = False
 
 
 async def bring(
@@ -89,31 +88,29 @@ async def bring(
     Raises:
         Busy: The hashing pool is full.
     """
-    left = [Left(one.shown, out.what, out.why) for one in found for out in one.left_out]
-    owned, strangers = await _by_owner(auth, how, [one for one in found if one.authenticators])
-    left += [Left(one.shown, ACCOUNT, Why.UNKNOWN_ACCOUNT) for one in strangers]
+    left = [Left(one.login, out.what, out.why) for one in found for out in one.left_out]
+    owned, strangers = await _by_owner(auth, [one for one in found if one.authenticators])
+    left += [Left(one.login, ACCOUNT, Why.UNKNOWN_ACCOUNT) for one in strangers]
     moved = []
     told(len(found) - len(owned))
     for user, theirs in owned.values():
         kept, over = _at_most(_without_twins(theirs))
         try:
             moved.append(await _move(auth, how, user, kept))
-            left += [Left(theirs.shown, out.what, out.why) for out in over]
+            left += [Left(theirs.login, out.what, out.why) for out in over]
         except _AlreadyEnabled:
-            left.append(Left(theirs.shown, ACCOUNT, Why.ALREADY_ENABLED))
+            left.append(Left(theirs.login, ACCOUNT, Why.ALREADY_ENABLED))
         told(1)
     return Report(tuple(moved), tuple(left))
 
 
-async def _by_owner(
-    auth: Auth, how: Import, found: Sequence[Found]
-) -> tuple[dict[UserId, tuple[User, Found]], list[Found]]:
+async def _by_owner(auth: Auth, found: Sequence[Found]) -> tuple[dict[UserId, tuple[User, Found]], list[Found]]:
     """Return what was found by our accounts, and what belongs to none of them."""
     owned: dict[UserId, tuple[User, Found]] = {}
     strangers = []
     async with auth.db.read() as tx:
         for one in found:
-            user = await _owner(tx, how, one)
+            user = await _owner(tx, one)
             if user is None:
                 strangers.append(one)
             else:
@@ -122,11 +119,11 @@ async def _by_owner(
     return owned, strangers
 
 
-async def _owner(tx: Transaction, how: Import, one: Found) -> User | None:
-    if how.by_key:
+async def _owner(tx: Transaction, one: Found) -> User | None:
+    if one.key is not None:
         return await users.by_key(tx, one.key)
     try:
-        return (await users.by_name(tx, typed.username(one.login or ""))).user
+        return (await users.by_name(tx, typed.username(one.login))).user
     except (NotFound, InvalidRequest):
         return None
 

@@ -39,7 +39,7 @@ def _found(number: int, cells: Sequence[str]) -> Found | None:
     if uri is None:
         return Found(login or f"line {number}", left_out=(LeftOut(columns.AUTHENTICATOR, Why.MALFORMED),))
     came, left_out = sifted(columns.AUTHENTICATOR, [partial(authenticator_of, uri)])
-    return Found(login or _account(uri) or f"line {number}", None, came, left_out=left_out)
+    return Found(login or _account(uri) or f"line {number}", authenticators=came, left_out=left_out)
 
 
 def authenticator_of(uri: str) -> Authenticator:

@@ -95,19 +95,14 @@ class BackupCode:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the source holds for one account: ``login`` to sign in with, and ``key`` as its tables refer to it."""
+    """What the source holds for one account: by its name to sign in with, or by its key where that is ours too."""
 
-    login: str | None
+    login: str
     key: Any = None
     authenticators: tuple[Authenticator, ...] = ()
     backup_codes: tuple[BackupCode, ...] = ()
     used_codes: tuple[UsedCode, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
-
-    @property
-    def shown(self) -> str:
-        """Return what to call the account in a list."""
-        return self.login if self.login is not None else f"#{self.key}"
 
     def with_authenticators(self, authenticators: tuple[Authenticator, ...]) -> "Found":
         """Return the same with other authenticators."""

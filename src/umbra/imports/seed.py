@@ -2,6 +2,7 @@
 
 import re
 from functools import partial
+from typing import Any
 
 from cryptography.fernet import Fernet
 
@@ -41,26 +42,26 @@ def read(tables: Tables, asked: Asked) -> list[Found]:
     if not asked.keys:
         raise Misconfigured("the seed's secrets are encrypted: give its Fernet key, with --key-file")
     fernets = columns.fernets(asked.keys)
-    login = asked.login_of(tables, "users")
+    owners = asked.owners_in(tables, "users", "id")
     usage = grouped(tables.rows("totp_usage", "user_id", "code", "window", "used_at"), "user_id")
     codes = grouped(tables.rows("backup_codes", "user_id", "code_hash", "used_at", "created_at"), "user_id")
-    users = tables.rows("users", *{"id", "totp_secret", "totp_enabled", login})
     return [
-        _found(user, user[login], usage.get(user["id"], []), codes.get(user["id"], []), fernets)
-        for user in users
+        owners.found(user["id"], **_parts(user, usage.get(user["id"], []), codes.get(user["id"], []), fernets))
+        for user in tables.rows("users", "id", "totp_secret", "totp_enabled")
         if user["totp_secret"] or columns.is_set(user["totp_enabled"])
     ]
 
 
-def _found(user: Row, login: str, usage: list[Row], codes: list[Row], fernets: list[Fernet]) -> Found:
+def _parts(user: Row, usage: list[Row], codes: list[Row], fernets: list[Fernet]) -> dict[str, Any]:
     if not columns.is_set(user["totp_enabled"]):
-        return Found(login, user["id"], left_out=(LeftOut(columns.AUTHENTICATOR, Why.NOT_CONFIRMED),))
+        return {"left_out": (LeftOut(columns.AUTHENTICATOR, Why.NOT_CONFIRMED),)}
     if not user["totp_secret"]:
-        return Found(login, user["id"], left_out=(LeftOut(columns.AUTHENTICATOR, Why.NO_SECRET),))
+        return {"left_out": (LeftOut(columns.AUTHENTICATOR, Why.NO_SECRET),)}
     used, no_codes = sifted("used code", (partial(_used_code, row) for row in usage))
     came, no_secret = sifted(columns.AUTHENTICATOR, [partial(_authenticator, user["totp_secret"], used, fernets)])
     backup_codes, no_hashes = sifted(columns.BACKUP_CODE, (partial(_backup_code, row) for row in codes))
-    return Found(login, user["id"], came, backup_codes, used, no_secret + no_codes + no_hashes)
+    left_out = no_secret + no_codes + no_hashes
+    return {"authenticators": came, "backup_codes": backup_codes, "used_codes": used, "left_out": left_out}
 
 
 def _authenticator(token: object, used: tuple[UsedCode, ...], fernets: list[Fernet]) -> Authenticator:

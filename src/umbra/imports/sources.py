@@ -1,6 +1,7 @@
 """Where accounts may come from, and how each is read."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from umbra.auth import Auth
@@ -34,14 +35,7 @@ async def read(auth: Auth, kind: str, address: str | None, asked: Asked) -> list
         return otpauth_csv.read(Path(address))
     if address is not None:
         return await source.read(address, lambda tables: DATABASES[kind](tables, asked))
-    if not is_own(auth, kind, address):
+    if auth.db.hosts_accounts is None:
         raise Misconfigured("name the source's database, with --source or UMBRA_IMPORT_URL")
-    return await auth.db.migrating(lambda connection: DATABASES[kind](Tables(connection), asked))
-
-
-def is_own(auth: Auth, kind: str, address: str | None) -> bool:
-    """Say whether the source stands in the database of the application that Umbra is part of.
-
-    There its tables refer to the accounts by the keys that ours refer to.
-    """
-    return address is None and kind in DATABASES and not auth.db.owns_accounts
+    beside = replace(asked, accounts=auth.db.hosts_accounts)
+    return await auth.db.migrating(lambda connection: DATABASES[kind](Tables(connection), beside))
