@@ -150,6 +150,9 @@ async def _move(auth: Auth, how: Import, user: User, found: Found) -> Moved:
     Raises:
         _AlreadyEnabled: It has an authenticator, perhaps since a moment ago.
     """
+    async with auth.db.read() as tx:
+        if await totp.is_enabled(tx, user.id):  # before ten codes are hashed for nothing; what counts is asked again
+            raise _AlreadyEnabled
     hashes = await _hashes(auth, how, found.backup_codes)
     notes = tuple(note for one in found.authenticators for note in one.notes)
     moved = Moved(user.username, len(found.authenticators), len(found.backup_codes), notes)
