@@ -86,6 +86,11 @@ GUARDS = (
         ("test_one_backup_code_signs_in_once_however_many_challenges_it_is_sent_with",),
     ),
     Guard(
+        "an account is held while it is asked whether it has an authenticator that an import would bring",
+        (Cut("imports/flows.py", "    await users.hold(tx, user_id)\n"),),
+        ("test_of_imports_at_once_one_brings_each_account_and_the_others_leave_it_alone",),
+    ),
+    Guard(
         "a challenge that is gone opens nothing",
         (
             Cut("signin/store.py", "    if not held:\n        raise ChallengeRefused\n\n\nasync def", "\n\nasync def"),

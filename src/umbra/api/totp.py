@@ -14,7 +14,7 @@ from umbra.api.forms import ConfirmForm, DisableForm, ProofForm, RegenerateForm,
 from umbra.api.route import StrictRoute
 from umbra.core import typed
 from umbra.core.ids import AuthenticatorId
-from umbra.signin import secondfactor
+from umbra.signin import guesses, secondfactor
 from umbra.totp import flows as totp
 from umbra.web.ids import number
 
@@ -63,6 +63,7 @@ async def disable(form: DisableForm, auth: TheAuth, caller: TheCaller) -> Respon
 async def remove(authenticator_id: str, form: ProofForm, auth: TheAuth, caller: TheCaller) -> Response:
     """Remove one of several authenticators."""
     proof = form.second_factor()
+    await guesses.refuse_malformed(auth, caller.me.user.id, proof)  # the form comes before the address
     which = AuthenticatorId(number(authenticator_id))
     await secondfactor.remove(auth, caller.me, which, proof, caller.client)
     return Response(status_code=204)

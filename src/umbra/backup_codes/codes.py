@@ -2,6 +2,9 @@
 
 Twenty characters in groups of four: three that select the row, sixteen that nobody can guess (80 bits; NIST
 SP 800-63B-4, 4.2.1.1, asks for 64), and one that catches typing errors.
+
+Codes that were imported look as another application made them. Their rows have selectors that no code of ours can
+have, and say nothing about the code (docs/decisions/0024-adoption.md).
 """
 
 from dataclasses import dataclass
@@ -20,6 +23,15 @@ GROUP_CHARACTERS = 4
 CODES_PER_SET = 10
 
 LENGTH = SELECTOR_CHARACTERS + SECRET_CHARACTERS + 1
+
+IMPORTED = "~"
+"""What the selectors of imported codes begin with."""
+
+AS_TYPED = IMPORTED + "="
+"""What they begin with where the hash is the other application's: of a text that only the owner knows."""
+
+LONGEST_IMPORTED = 64
+"""Characters; no application of ours to read from makes longer ones, and hashing is paid for by the byte."""
 
 _CLEANED = str.maketrans({" ": None, "-": None, "I": "1", "L": "1", "O": "0"})
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}
@@ -51,15 +63,41 @@ def new_set(entropy: Entropy) -> list[BackupCode]:
 def parse(typed: str) -> BackupProof:
     """Return what somebody typed as a proof: case, spaces and hyphens ignored, look-alikes read as what is meant.
 
+    Whether a text that is no code of ours is one that was imported, only the account can say.
+
     Raises:
-        InvalidRequest: It is no backup code, or has a typing error; nobody is charged for that.
+        InvalidRequest: It can be nobody's: not of ASCII, or blank, or too long.
     """
-    text = typed.upper().translate(_CLEANED) if typed.isascii() else ""
+    text = cleaned(typed)
+    fault = _fault(text)
+    if fault is not None and not (text and len(typed) <= LONGEST_IMPORTED):
+        raise fault
+    return BackupProof(
+        text[:SELECTOR_CHARACTERS] if fault is None else None, Secret(text), Secret(typed.strip()), fault
+    )
+
+
+def cleaned(typed: str) -> str:
+    """Return a code as it is compared and hashed; nothing is left of what is not of ASCII."""
+    return typed.upper().translate(_CLEANED) if typed.isascii() else ""
+
+
+def imported_selector(number: int, *, as_typed: bool) -> str:
+    """Return the selector of an imported code; ``as_typed`` if its hash is of the text as the owner knows it."""
+    return f"{AS_TYPED if as_typed else IMPORTED}{number}"
+
+
+def compared_text(selector: str, proof: BackupProof) -> Secret[str]:
+    """Return the text of a proof that is compared with the row of ``selector``."""
+    return proof.typed if selector.startswith(AS_TYPED) else proof.text
+
+
+def _fault(text: str) -> InvalidRequest | None:
     if len(text) != LENGTH or not set(text) <= _VALUES.keys():
-        raise InvalidRequest(("backup_code", f"must be {LENGTH} letters and digits, as they were shown"))
+        return InvalidRequest(("backup_code", f"must be {LENGTH} letters and digits, as they were shown"))
     if _check(text[:-1]) != text[-1]:
-        raise InvalidRequest(("backup_code", "has a typing error in it"))
-    return BackupProof(text[:SELECTOR_CHARACTERS], Secret(text))
+        return InvalidRequest(("backup_code", "has a typing error in it"))
+    return None
 
 
 def _characters(entropy: Entropy, count: int) -> str:

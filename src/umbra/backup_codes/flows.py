@@ -1,5 +1,6 @@
 """Looking at backup codes, and making them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from umbra.auth import Auth
@@ -25,18 +26,24 @@ class BackupMatch:
     code_id: int
 
 
-async def match(slot: Slot, stored: StoredCode | None, proof: BackupProof) -> BackupMatch:
+async def match(slot: Slot, stored: Sequence[StoredCode], proof: BackupProof) -> BackupMatch:
     """Look at a backup code: exactly one hash, whether it is right, wrong, used or unknown.
+
+    Where codes were imported it is one for each of those, since nothing says which of them is meant; they are all
+    looked at, whichever is right, and one after the other, in the one place in the pool that the guess has.
 
     Raises:
         CodeRefused: It is not right, or no longer good.
     """
-    matches = await slot.matches(stored.code_hash if stored else None, proof.text)
-    if stored is None or not matches:
+    found = [one for one in stored if await slot.matches(one.code_hash, codes.compared_text(one.selector, proof))]
+    if not stored:
+        await slot.matches(None, proof.text)
+    if not found:
         raise CodeRefused("wrong")
-    if stored.used_at is not None:
-        raise CodeRefused("replayed")
-    return BackupMatch(stored.id)
+    for one in found:
+        if one.used_at is None:
+            return BackupMatch(one.id)
+    raise CodeRefused("replayed")
 
 
 async def fresh_set(auth: Auth, slot: Slot) -> FreshSet:

@@ -2,8 +2,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 
+from umbra.backup_codes.codes import IMPORTED
 from umbra.backup_codes.tables import BackupCodeRow
 from umbra.core.ids import UserId
 from umbra.core.proof import CodeRefused
@@ -12,10 +13,21 @@ from umbra.db.transaction import Transaction
 
 @dataclass(frozen=True, slots=True)
 class StoredCode:
-    """The row that a selector names."""
+    """A row that a proof is compared with."""
 
     id: int
+    selector: str
     used_at: datetime | None
+    code_hash: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedCode:
+    """A code that another application has made, used or not."""
+
+    selector: str
+    used_at: datetime | None
+    created_at: datetime
     code_hash: str = field(repr=False)
 
 
@@ -54,16 +66,47 @@ async def hold_all(tx: Transaction, user_id: UserId) -> None:
     )
 
 
-async def find(tx: Transaction, user_id: UserId, selector: str) -> StoredCode | None:
-    """Return the row that ``selector`` names, used or not."""
-    row = (
+async def put_imported(tx: Transaction, user_id: UserId, codes: Sequence[ImportedCode]) -> None:
+    """Put codes of another application in the place of any set; the caller holds the user's row."""
+    await remove_all(tx, user_id)
+    if codes:
         await tx.execute(
-            select(BackupCodeRow.id, BackupCodeRow.used_at, BackupCodeRow.code_hash).where(
-                BackupCodeRow.user_id == user_id, BackupCodeRow.selector == selector
+            insert(BackupCodeRow).values(
+                [
+                    {
+                        "user_id": user_id,
+                        "selector": code.selector,
+                        "code_hash": code.code_hash,
+                        "used_at": code.used_at,
+                        "created_at": code.created_at,
+                    }
+                    for code in codes
+                ]
             )
         )
-    ).one_or_none()
-    return None if row is None else StoredCode(row.id, row.used_at, row.code_hash)
+
+
+async def has_imported(tx: Transaction, user_id: UserId) -> bool:
+    """Say whether the account has codes that another application made, used or not."""
+    found = await tx.execute(
+        select(BackupCodeRow.id)
+        .where(BackupCodeRow.user_id == user_id, BackupCodeRow.selector.startswith(IMPORTED))
+        .limit(1)
+    )
+    return found.first() is not None
+
+
+async def candidates(tx: Transaction, user_id: UserId, selector: str | None) -> list[StoredCode]:
+    """Return the row that ``selector`` names, and those of imported codes, which nothing names; used or not."""
+    rows = await tx.execute(
+        select(BackupCodeRow.id, BackupCodeRow.selector, BackupCodeRow.used_at, BackupCodeRow.code_hash)
+        .where(
+            BackupCodeRow.user_id == user_id,
+            or_(BackupCodeRow.selector == selector, BackupCodeRow.selector.startswith(IMPORTED)),
+        )
+        .order_by(BackupCodeRow.id)
+    )
+    return [StoredCode(row.id, row.selector, row.used_at, row.code_hash) for row in rows]
 
 
 async def spend(tx: Transaction, user_id: UserId, code_id: int, now: datetime) -> None:

@@ -21,6 +21,7 @@ class Event(StrEnum):
     AUTHENTICATOR_CONFIRMED = "authenticator_confirmed"
     AUTHENTICATOR_REMOVED = "authenticator_removed"
     AUTHENTICATOR_RENAMED = "authenticator_renamed"
+    AUTHENTICATORS_IMPORTED = "authenticators_imported"
     AUTHENTICATORS_LOCKED = "authenticators_locked"
     BACKUP_CODES_REGENERATED = "backup_codes_regenerated"
     MAIL_GIVEN_UP = "mail_given_up"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from umbra.core.errors import Refused
+from umbra.core.errors import InvalidRequest, Refused
 from umbra.core.secret import Secret
 from umbra.core.typed import Digits
 
@@ -16,10 +16,15 @@ class TotpProof:
 
 @dataclass(frozen=True, slots=True)
 class BackupProof:
-    """A backup code whose check character is right."""
+    """A backup code; ``fault`` says why it can be none of ours, which leaves those that were imported.
 
-    selector: str = field(repr=False)
+    ``typed`` is the text as it came, for codes of which another application has left us nothing but a hash.
+    """
+
+    selector: str | None = field(repr=False)
     text: Secret[str] = field(repr=False)
+    typed: Secret[str] = field(repr=False)
+    fault: InvalidRequest | None = None
 
 
 SecondFactorProof = TotpProof | BackupProof

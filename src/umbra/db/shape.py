@@ -19,6 +19,11 @@ class Shape:
     accounts: str = "users.id"
     owns_accounts: bool = True
 
+    @property
+    def accounts_table(self) -> str:
+        """The name of the table of accounts."""
+        return self.accounts.rpartition(".")[0]
+
     def name(self, ours: str) -> str:
         """Return the name that a table or constraint of ours has here."""
         return self.prefix + ours

@@ -7,6 +7,7 @@ from umbra.auth import Auth
 from umbra.backup_codes import store as backup_codes
 from umbra.challenge import store as challenges
 from umbra.challenge.errors import ChallengeRefused
+from umbra.challenge.store import Challenge
 from umbra.core.events import Client, Event, Happened, Note, watching
 from umbra.core.ids import UserId
 from umbra.core.proof import BackupProof, SecondFactorProof
@@ -104,18 +105,15 @@ async def verify(auth: Auth, mfa_token: str, proof: SecondFactorProof, client: C
     The challenge, the code and the new session share one transaction: all of them, or none.
 
     Raises:
+        InvalidRequest: The backup code has a typing error; nothing was charged.
         ChallengeRefused: The token is unknown, expired, used, or has been guessed at five times.
         AttemptsSpent: The account has to wait.
         CodeRefused: Wrong, outside its time, or already used.
         Busy: The hashing pool is full; nothing was charged.
     """
-    token_hash = tokens.CHALLENGE.hash_of(mfa_token)
     async with watching(auth.sink, Event.SIGN_IN_CODE, client) as note:
         note.detail["method"] = guesses.method_of(proof)
-        if token_hash is None:
-            raise ChallengeRefused
-        async with auth.db.read() as tx:
-            challenge = await challenges.find(tx, token_hash)
+        challenge = await _challenge_for(auth, mfa_token, proof)
         user = challenge.user
         note.user_id = user.id
         try:
@@ -136,6 +134,29 @@ async def verify(auth: Auth, mfa_token: str, proof: SecondFactorProof, client: C
             remaining = await _remaining(tx, user.id) if isinstance(proof, BackupProof) else None
         note.is_kept = True
     return SignedIn(Current(user, session, token_hash), token, remaining, met.token if met else None)
+
+
+async def _challenge_for(auth: Auth, mfa_token: str, proof: SecondFactorProof) -> Challenge:
+    """Return the challenge of a token; a proof that is not of its form is refused before a token that is not good.
+
+    Raises:
+        InvalidRequest: The proof is none that the account could have.
+        ChallengeRefused: There is no such challenge.
+    """
+    try:
+        challenge = await _challenge(auth, tokens.CHALLENGE.hash_of(mfa_token))
+    except ChallengeRefused:
+        guesses.refuse_nobodys(proof)
+        raise
+    await guesses.refuse_malformed(auth, challenge.user.id, proof)
+    return challenge
+
+
+async def _challenge(auth: Auth, token_hash: str | None) -> Challenge:
+    if token_hash is None:
+        raise ChallengeRefused
+    async with auth.db.read() as tx:
+        return await challenges.find(tx, token_hash)
 
 
 async def _remaining(tx: Transaction, user_id: UserId) -> int:

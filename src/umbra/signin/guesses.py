@@ -79,6 +79,31 @@ class Guess:
     challenge: Challenge | None = None
 
 
+async def refuse_malformed(auth: Auth, user_id: UserId, proof: SecondFactorProof) -> None:
+    """Refuse a text that is no backup code of ours, before anything is charged, unless it may be an imported one.
+
+    An imported code may look like anything. So a typing error is told as one, and charged to nobody, only where the
+    account has none of those; where it has, the text is a guess.
+
+    Raises:
+        InvalidRequest: It can be none of the account's codes.
+    """
+    if isinstance(proof, BackupProof) and proof.fault is not None:
+        async with auth.db.read() as tx:
+            if not await backup_codes.has_imported(tx, user_id):
+                raise proof.fault
+
+
+def refuse_nobodys(proof: SecondFactorProof) -> None:
+    """Refuse a text that is no backup code of ours, where there is no account that could have imported it.
+
+    Raises:
+        InvalidRequest: It is none.
+    """
+    if isinstance(proof, BackupProof) and proof.fault is not None:
+        raise proof.fault
+
+
 async def look(auth: Auth, guess: Guess, *, slot: Slot | None = None) -> Proven:
     """Charge a guess at an account's second factor, commit, and only then look at it.
 
@@ -237,7 +262,7 @@ async def _look_at_backup_code(auth: Auth, guess: Guess, proof: BackupProof, slo
     async with auth.db.begin() as tx:
         if not await totp.is_enabled(tx, guess.user_id):
             raise NotEnabled
-        stored = await backup_codes.find(tx, guess.user_id, proof.selector)
+        stored = await backup_codes.candidates(tx, guess.user_id, proof.selector)
         await store.charge(tx, budget, guess.challenge, auth.clock.now())
     found = await backup_flows.match(slot, stored, proof)
     return Proven(guess.user_id, found, budget, guess.purpose, guess.challenge)

@@ -134,6 +134,7 @@ async def disable(auth: Auth, me: Current, password: Secret[str], proof: SecondF
     The password is looked at first, and a wrong one spends no code (OWASP ASVS 5.0, 7.5.1).
 
     Raises:
+        InvalidRequest: The backup code has a typing error; nothing was charged.
         NotEnabled: It is off.
         CredentialsRefused: Wrong password.
         AttemptsSpent: Too many guesses, of either kind.
@@ -141,6 +142,7 @@ async def disable(auth: Auth, me: Current, password: Secret[str], proof: SecondF
         Busy: The hashing pool is full; nothing was charged.
     """
     async with watching(auth.sink, Event.SECOND_FACTOR_DISABLED, client, me.user.id) as note:
+        await guesses.refuse_malformed(auth, me.user.id, proof)
         await _refuse_when_off(auth, me.user.id)
         async with auth.hashing.slot() as slot:
             checked = await passwords.check(auth, slot, me.user.username, password, client, note)
@@ -166,6 +168,7 @@ async def remove(
     """Remove one of several authenticators.
 
     Raises:
+        InvalidRequest: The backup code has a typing error; nothing was charged.
         NotFound: The account has no such authenticator.
         LastAuthenticator: It is the only one, which ``disable`` is for.
         AttemptsSpent: The account has to wait.
@@ -174,6 +177,7 @@ async def remove(
     """
     async with watching(auth.sink, Event.AUTHENTICATOR_REMOVED, client, me.user.id) as note:
         note.detail.update(authenticator_id=authenticator_id, method=guesses.method_of(proof))
+        await guesses.refuse_malformed(auth, me.user.id, proof)
         async with auth.db.read() as tx:
             if not await totp.has(tx, me.user.id, authenticator_id):
                 raise NotFound
@@ -224,6 +228,7 @@ async def step_up(auth: Auth, me: Current, proof: SecondFactorProof | Secret[str
     """Prove again who is sitting there: with the second factor where there is one, else with the password.
 
     Raises:
+        InvalidRequest: The backup code has a typing error; nothing was charged.
         StepUpRequired: A password was given where a second factor exists.
         NotEnabled: A code was given where there is none.
         CredentialsRefused: Wrong password.
@@ -235,6 +240,7 @@ async def step_up(auth: Auth, me: Current, proof: SecondFactorProof | Secret[str
         if isinstance(proof, Secret):
             return await _step_up_by_password(auth, me, proof, client, note)
         note.detail["method"] = guesses.method_of(proof)
+        await guesses.refuse_malformed(auth, me.user.id, proof)
         proven = await guesses.look(auth, Guess(me.user.id, proof, "step_up", client))
         token = tokens.SESSION.new(auth.entropy)
         async with guesses.handing_back(auth, proven.budget), auth.db.begin() as tx:

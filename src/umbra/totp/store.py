@@ -46,6 +46,25 @@ class Enrolled:
 
 
 @dataclass(frozen=True, slots=True)
+class Imported:
+    """An authenticator that another application has confirmed; its secret comes next."""
+
+    name: str
+    created_at: datetime
+    last_step: Step | None
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A code that another application has accepted."""
+
+    step: Step
+    used_at: datetime
+    code: Digits = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class PendingSetup:
     """A set-up that one session has begun and not confirmed."""
 
@@ -215,6 +234,38 @@ async def begin_setup(
         .returning(AuthenticatorRow.id)
     )
     return AuthenticatorId(begun.scalar_one())
+
+
+async def put_imported(tx: Transaction, user_id: UserId, one: Imported) -> AuthenticatorId:
+    """Put an authenticator that counts at once; the caller holds the user's row."""
+    put = await tx.execute(
+        insert(AuthenticatorRow)
+        .values(
+            user_id=user_id,
+            name=one.name,
+            name_key=folded(one.name),
+            secret="",
+            confirmed_at=one.created_at,
+            created_at=one.created_at,
+            last_step=one.last_step,
+            last_used_at=one.last_used_at,
+        )
+        .returning(AuthenticatorRow.id)
+    )
+    return AuthenticatorId(put.scalar_one())
+
+
+async def put_used(tx: Transaction, user_id: UserId, used: Sequence[Used], now_step: Step) -> None:
+    """Enter codes that another application accepted into the ledger, where a rule may still ask about them."""
+    rows = [
+        {"user_id": user_id, "code": one.code, "window": one.step, "used_at": one.used_at, "purpose": "import"}
+        for one in used
+        if one.step >= now_step - USAGE_LIFE_STEPS
+    ]
+    if rows:
+        await tx.execute(
+            insert(UsageRow).values(rows).on_conflict_do_nothing(index_elements=["user_id", "code", "window"])
+        )
 
 
 async def put_secret(tx: Transaction, authenticator_id: AuthenticatorId, sealed: str) -> None:

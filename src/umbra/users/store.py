@@ -2,7 +2,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, select, update
+from sqlalchemy import Row, and_, bindparam, select, type_coerce, update
+from sqlalchemy.types import UserDefinedType
 
 from umbra.core.errors import NotFound
 from umbra.core.ids import UserId
@@ -15,6 +16,13 @@ from umbra.users.user import Account, User
 
 _USER = (UserRow.id, UserRow.username, UserRow.email, UserRow.is_operator)
 _ACCOUNT = (*_USER, UserRow.created_at, UserRow.disabled_at)
+
+
+class _AsRead(UserDefinedType[Any]):
+    """A value that goes to the driver as it came from it, whatever the column is declared as."""
+
+    cache_ok = True
+
 
 _HOLD_LET_IN = Statement(
     select(*labelled(*_USER))
@@ -93,6 +101,13 @@ async def by_name(tx: Transaction, username: str) -> Account:
     if row is None:
         raise NotFound
     return _account(row)
+
+
+async def by_key(tx: Transaction, key: Any) -> User | None:
+    """Return the account whose key a host's other table refers to: a value as the driver has read it there."""
+    found = await tx.execute(select(*labelled(*_USER)).where(type_coerce(UserRow.id, _AsRead()) == key))
+    row = found.one_or_none()
+    return None if row is None else _user(row)
 
 
 async def everybody(tx: Transaction) -> list[Account]:

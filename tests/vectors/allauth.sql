@@ -1,0 +1,16 @@
+CREATE TABLE "auth_user" ("id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "password" varchar(128) NOT NULL, "last_login" datetime NULL, "is_superuser" bool NOT NULL, "username" varchar(150) NOT NULL UNIQUE, "last_name" varchar(150) NOT NULL, "email" varchar(254) NOT NULL, "is_staff" bool NOT NULL, "is_active" bool NOT NULL, "date_joined" datetime NOT NULL, "first_name" varchar(150) NOT NULL);
+INSERT INTO "auth_user" VALUES(1,'!',NULL,0,'ann','','ann@example.com',0,1,'2026-11-25 22:28:13.592412','');
+INSERT INTO "auth_user" VALUES(2,'!',NULL,0,'ben','','ben@example.com',0,1,'2026-11-25 22:28:13.594475','');
+INSERT INTO "auth_user" VALUES(3,'!',NULL,0,'cat','','cat@example.com',0,1,'2026-11-25 22:28:13.595814','');
+INSERT INTO "auth_user" VALUES(4,'!',NULL,0,'dan','','dan@example.com',0,1,'2026-11-25 22:28:13.597066','');
+INSERT INTO "auth_user" VALUES(5,'!',NULL,0,'eve','','eve@example.com',0,1,'2026-11-25 22:28:13.598277','');
+INSERT INTO "auth_user" VALUES(6,'!',NULL,0,'fay','','fay@example.com',0,1,'2026-11-25 22:28:13.599439','');
+CREATE TABLE "mfa_authenticator" ("id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "type" varchar(20) NOT NULL, "data" text NOT NULL CHECK ((JSON_VALID("data") OR "data" IS NULL)), "user_id" integer NOT NULL REFERENCES "auth_user" ("id") DEFERRABLE INITIALLY DEFERRED, "created_at" datetime NOT NULL, "last_used_at" datetime NULL);
+INSERT INTO "mfa_authenticator" VALUES(1,'totp','{"secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"}',1,'2026-11-25 22:28:13.626615','2026-01-01 12:00:00');
+INSERT INTO "mfa_authenticator" VALUES(2,'recovery_codes','{"seed": "5e4a0f42e1fd7171c46326e333b6cc660b8fb3a62c927edaa029d782c5235a067117567c4a9fbba7", "used_mask": 129}',1,'2026-11-25 22:28:13.631882',NULL);
+INSERT INTO "mfa_authenticator" VALUES(3,'totp','{"secret": "L4UOUHT3NMBLKNTH6D6UFIFRVRZY6KTH"}',2,'2026-11-25 22:28:13.638619',NULL);
+INSERT INTO "mfa_authenticator" VALUES(4,'webauthn','{"name": "key"}',3,'2026-11-25 22:28:13.643267',NULL);
+INSERT INTO "mfa_authenticator" VALUES(5,'totp','{"secret": "ESFWHBT5FHAQEDQGPPGIQPIWJG6XA72L"}',6,'2026-11-25 22:28:13.644678',NULL);
+INSERT INTO "mfa_authenticator" VALUES(6,'recovery_codes','{"migrated_codes": ["old-code-1", "Old-Code-2"], "used_mask": 0}',6,'2026-11-25 22:28:13.645963',NULL);
+CREATE INDEX "mfa_authenticator_user_id_0c3a50c0" ON "mfa_authenticator" ("user_id");
+CREATE UNIQUE INDEX "unique_authenticator_type" ON "mfa_authenticator" ("user_id", "type") WHERE "type" IN ('totp', 'recovery_codes');
