@@ -17,13 +17,16 @@ test: $(VENV)/dev  ## Run the tests, on SQLite and on a PostgreSQL of their own
 	$(BIN)/python -m pytest -n auto
 
 check: $(VENV)/dev  ## Formatting, lint, types, imports
-	$(BIN)/ruff format --check src tests bench
-	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench examples
+	$(BIN)/ruff check src tests bench examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 browse: $(VENV)/dev  ## Walk through every page in a headless browser without scripts (wants chromium, zbarimg, oathtool)
 	PYTHONPATH=tests $(BIN)/python -m pages.browser $(SHOTS)
+
+examples: $(VENV)/dev  ## Use the single-page example in a headless browser (wants chromium, zbarimg, oathtool)
+	PYTHONPATH=tests:examples $(BIN)/python -m examples.browser $(SHOTS)
 
 bench: $(VENV)/dev  ## Compare with a bare endpoint that runs the same statements (wants wrk); QUICK=1 is short
 	PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick)
@@ -55,4 +58,4 @@ $(VENV)/dev: requirements-dev.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/run
 
-.PHONY: help run test check browse bench sabotage lock clean
+.PHONY: help run test check browse examples bench sabotage lock clean

@@ -1,0 +1,62 @@
+"""The example applications, installed as their developers would: on a database of their own, through their commands."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import anyio
+import asyncpg
+
+from umbra.crypto.keyring import new_key
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@contextlib.contextmanager
+def fresh_postgres(server: str) -> Iterator[str]:
+    """Make a database on ``server``, yield its address, and drop it."""
+    name = f"example_{uuid.uuid4().hex}"
+    anyio.run(_sql, server, f"CREATE DATABASE {name}")
+    yield f"{server}/{name}"
+    anyio.run(_sql, server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def copy_of(name: str, folder: Path) -> Path:
+    """Return a copy of an example in ``folder``, for commands that write into it."""
+    return Path(shutil.copytree(EXAMPLES / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")))
+
+
+def environment(database_url: str) -> dict[str, str]:
+    """Return what a developer would have exported."""
+    url = database_url.replace("postgresql://", "postgresql+asyncpg://")
+    return {"DATABASE_URL": url, "ENCRYPTION_KEYS": new_key().reveal()}
+
+
+def alembic(home: Path, given: Mapping[str, str], *arguments: str) -> str:
+    """Run ``alembic`` in an example's folder, and return what it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "alembic", *arguments],
+        cwd=home, env=os.environ | given, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert 0 == done.returncode, done.stdout + done.stderr
+    return done.stdout
+
+
+def migrated(home: Path, given: Mapping[str, str]) -> None:
+    """Make an example's tables, and Umbra's, as its README says."""
+    alembic(home, given, "upgrade", "head")
+    alembic(home, given, "revision", "--autogenerate", "-m", "second factor")
+    alembic(home, given, "upgrade", "head")
+
+
+async def _sql(server: str, statement: str) -> None:
+    connection = await asyncpg.connect(f"{server}/postgres")
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
