@@ -86,8 +86,8 @@ class Umbra(Generic[UserT]):
     ``engine`` is the application's own, async or not; Umbra takes connections from its pool, and its transactions are
     its own: what was spent stays spent, whatever becomes of the application's. Nothing is added to ``user_model``.
 
-    ``encryption_keys`` are Fernet keys, newest first, as ``umbra keys new`` prints them. ``public_url`` decides which
-    origin may change anything with a cookie, and whether the cookie is ``Secure``.
+    ``encryption_keys`` are Fernet keys, newest first, as ``umbra keys new --print`` prints them. ``public_url`` decides
+    which origin may change anything with a cookie, and whether the cookie is ``Secure``.
 
     Args:
         engine: The application's engine.
