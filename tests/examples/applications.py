@@ -12,6 +12,7 @@ from pathlib import Path
 import anyio
 import asyncpg
 
+from support.servers import UMBRA
 from umbra.crypto.keyring import new_key
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -34,24 +35,39 @@ def copy_of(name: str, folder: Path) -> Path:
 def environment(database_url: str) -> dict[str, str]:
     """Return what a developer would have exported."""
     url = database_url.replace("postgresql://", "postgresql+asyncpg://")
-    return {"DATABASE_URL": url, "ENCRYPTION_KEYS": new_key().reveal()}
+    return {"DATABASE_URL": url, "ENCRYPTION_KEYS": new_key().reveal(), "JWT_KEY": uuid.uuid4().hex * 2}
 
 
-def alembic(home: Path, given: Mapping[str, str], *arguments: str) -> str:
-    """Run ``alembic`` in an example's folder, and return what it says."""
+def alembic(home: Path, given: Mapping[str, str], *arguments: str, code: int = 0) -> str:
+    """Run ``alembic`` beside an example's folder, and return what it says."""
+    return _run(home, given, [sys.executable, "-m", "alembic", "-c", f"{home.name}/alembic.ini", *arguments], code)
+
+
+def umbra(home: Path, given: Mapping[str, str], *arguments: str) -> str:
+    """Run ``umbra`` on an example, and return what it says."""
+    return _run(home, given, [*UMBRA, "--app", f"{home.name}.main:umbra", *arguments], 0)
+
+
+def _run(home: Path, given: Mapping[str, str], command: list[str], code: int) -> str:
+    environment = os.environ | given
     done = subprocess.run(
-        [sys.executable, "-m", "alembic", *arguments],
-        cwd=home, env=os.environ | given, capture_output=True, text=True, check=False,
+        command, cwd=home.parent, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert 0 == done.returncode, done.stdout + done.stderr
-    return done.stdout
+    assert code == done.returncode, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
-def migrated(home: Path, given: Mapping[str, str]) -> None:
-    """Make an example's tables, and Umbra's, as its README says."""
+def with_tables_like_its_own(home: Path, given: Mapping[str, str]) -> None:
+    """Make Acme's tables, and Umbra's, as its README says."""
     alembic(home, given, "upgrade", "head")
     alembic(home, given, "revision", "--autogenerate", "-m", "second factor")
     alembic(home, given, "upgrade", "head")
+
+
+def with_tables_apart(home: Path, given: Mapping[str, str]) -> None:
+    """Make Ledger's tables, and Umbra's, as its README says."""
+    alembic(home, given, "upgrade", "head")
+    umbra(home, given, "db", "upgrade")
 
 
 async def _sql(server: str, statement: str) -> None:

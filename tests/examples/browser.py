@@ -226,7 +226,7 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="umbra-examples-") as folder,
     ):
         given = applications.environment(url)
-        applications.migrated(applications.copy_of("acme", Path(folder)), given)
+        applications.with_tables_like_its_own(applications.copy_of("acme", Path(folder)), given)
         os.environ.update(given, PUBLIC_URL=f"http://127.0.0.1:{_free_port()}")
         asyncio.run(visited(pictures))
     sys.stdout.write("the single-page app does as it should\n")

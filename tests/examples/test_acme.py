@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from acme.models import User
 from examples import applications
+from umbra import Umbra
 from umbra.db import migrate
 from umbra.testing import Kit
 
@@ -22,18 +23,20 @@ STATIC = applications.EXAMPLES / "acme" / "static"
 
 
 @pytest.fixture
-async def client(acme: ModuleType) -> AsyncIterator[httpx.AsyncClient]:
+def umbra(acme: ModuleType) -> Umbra[User]:
+    """What the fixture ``umbra_kit`` is for."""
+    made: Umbra[User] = acme.umbra
+    return made
+
+
+@pytest.fixture
+async def client(acme: ModuleType, umbra_kit: Kit[User]) -> AsyncIterator[httpx.AsyncClient]:
     """A browser in front of the running application."""
     async with acme.umbra.lifespan(acme.app):
         transport = httpx.ASGITransport(app=acme.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
             yield client
     await acme.engine.dispose()
-
-
-@pytest.fixture
-def kit(acme: ModuleType) -> Kit[User]:
-    return Kit(acme.umbra)
 
 
 @pytest.fixture
@@ -50,28 +53,28 @@ async def test_an_address_has_one_account(client: httpx.AsyncClient, ann: User) 
 
 
 async def test_a_payout_wants_a_second_factor_and_a_fresh_one(
-    client: httpx.AsyncClient, kit: Kit[User], ann: User
+    client: httpx.AsyncClient, umbra_kit: Kit[User], ann: User
 ) -> None:
     assert ("not_authenticated", 401) == _refusal(await client.post("/payout"))
-    await kit.signed_in(client, ann)
+    await umbra_kit.signed_in(client, ann)
     assert {"email": ann.email} == (await client.get("/me")).json()
     assert ("not_enabled", 409) == _refusal(await client.post("/payout"))
 
-    await kit.signed_in(client, ann, mfa=True)
+    await umbra_kit.signed_in(client, ann, mfa=True)
     assert {"paid_to": ann.email} == (await client.post("/payout")).json()
 
-    kit.clock.move(timedelta(minutes=5, seconds=1))
+    umbra_kit.clock.move(timedelta(minutes=5, seconds=1))
     assert ("step_up_required", 403) == _refusal(await client.post("/payout"))
-    assert 200 == (await client.post("/auth/step-up", json={"code": await kit.code_for(ann)})).status_code
+    assert 200 == (await client.post("/auth/step-up", json={"code": await umbra_kit.code_for(ann)})).status_code
     assert 200 == (await client.post("/payout")).status_code
 
 
 async def test_a_password_is_half_a_sign_in_once_there_is_an_app(
-    client: httpx.AsyncClient, kit: Kit[User], ann: User
+    client: httpx.AsyncClient, umbra_kit: Kit[User], ann: User
 ) -> None:
-    (backup_code, *_) = await kit.enrol(ann)
+    (backup_code, *_) = await umbra_kit.enrol(ann)
     login = {"username": ann.email, "password": PASSWORD}
-    for proof in ({"code": await kit.code_for(ann)}, {"backup_code": backup_code}):
+    for proof in ({"code": await umbra_kit.code_for(ann)}, {"backup_code": backup_code}):
         asked = (await client.post("/auth/login", json=login)).json()
         assert "mfa_required" == asked["status"]
         assert 401 == (await client.get("/me")).status_code

@@ -42,10 +42,10 @@ EXCERPTED = [
 ]
 """Files that tests run, and that a block may be an excerpt of."""
 
-PROGRAMS = {"alembic", "cd", "curl", "export", "git", "make", "pip", "pytest", "uvicorn"}
+PROGRAMS = {"alembic", "cd", "curl", "export", "git", "make", "openssl", "pip", "pytest", "uvicorn"}
 """What else a reader is asked to run, and has a manual of its own."""
 
-VARIABLES = {f"UMBRA_{name.upper()}" for name in Settings.model_fields} | {"DATABASE_URL", "ENCRYPTION_KEYS"}
+VARIABLES = {f"UMBRA_{name.upper()}" for name in Settings.model_fields} | {"DATABASE_URL", "ENCRYPTION_KEYS", "JWT_KEY"}
 
 
 def of(*languages: str) -> pytest.MarkDecorator:
