@@ -25,33 +25,49 @@ html_theme_options = {
     "font_family": "system-ui, sans-serif",
     "head_font_family": "system-ui, sans-serif",
     "code_font_family": "ui-monospace, monospace",
-    "page_width": "1080px",
+    "page_width": "1200px",
+    "body_max_width": "none",
     "show_powered_by": False,
     "sidebar_width": "260px",
 }
 html_sidebars = {"**": ["about.html", "searchfield.html", "navigation.html"]}
 html_copy_source = False
+html_static_path = ["static"]
 html_extra_path = ["index.html"]
 
 CONTENTS = {
     "In your application": [
-        "docs/library",
         "docs/guides/quickstart",
+        "docs/library",
         "docs/guides/adopt",
+        "docs/guides/own-tokens",
         "docs/guides/single-page-app",
+        "docs/guides/mandatory",
+        "docs/guides/lost-phone",
+        "docs/guides/rotate-keys",
+        "docs/guides/testing",
+        "examples/*/README",
     ],
-    "As a service": ["docs/hosting"],
-    "To look up": ["docs/concepts", "docs/reference/*", "docs/threat-model", "docs/performance"],
-    "The project": ["CONTRIBUTING", "SECURITY", "CHANGELOG", "docs/decisions/*", "examples/**"],
+    "As a service": ["docs/hosting", "docs/performance"],
+    "To look up": ["docs/concepts", "docs/reference/README", "docs/threat-model"],
+    "The project": ["docs/decisions/README", "CONTRIBUTING", "SECURITY", "CHANGELOG"],
 }
+BELOW = {"docs/reference/README": "*", "docs/decisions/README": "[0-9]*"}
+"""Pages of pages."""
 
 
 def add_contents(_app: Any, document: str, source: list[str]) -> None:
-    """Say at the end of the first page, where a builder looks for it, which pages there are."""
+    """Say at the end of a page which ones are below it, where a builder looks for that."""
     if document == root_doc:
         for caption, pages in CONTENTS.items():
-            source[0] += "\n".join(["", "```{toctree}", ":hidden:", ":glob:", f":caption: {caption}", "", *pages, "```"])
-            source[0] += "\n"
+            source[0] += contents(pages, ":hidden:", f":caption: {caption}")
+    if document in BELOW:
+        source[0] += contents([BELOW[document]], ":maxdepth: 1")
+
+
+def contents(pages: list[str], *options: str) -> str:
+    """Return the directive that names ``pages``."""
+    return "\n".join(["", "```{toctree}", ":glob:", *options, "", *pages, "```", ""])
 
 
 def setup(app: Any) -> None:

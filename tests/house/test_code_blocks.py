@@ -92,8 +92,8 @@ def test_shell_is_well_formed_and_names_what_exists(block: Block) -> None:
 
 def is_excerpt(text: str) -> bool:
     """Say whether an example holds these lines, further in or not."""
-    wanted = text.strip("\n")
-    return any(wanted in textwrap.dedent(passage) for path in EXCERPTED for passage in _passages(path, wanted))
+    wanted = textwrap.dedent(text).strip("\n")
+    return any(wanted == textwrap.dedent(passage) for path in EXCERPTED for passage in _passages(path, wanted))
 
 
 def _passages(path: Path, wanted: str) -> Iterator[str]:
