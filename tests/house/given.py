@@ -3,24 +3,31 @@
 ``test_code_blocks`` puts each block into a coroutine of its own below this text. Names without a value get one there.
 """
 
+import asyncio
 import os
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
+import argon2
 import httpx
+import jwt
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse
 from sqlalchemy import create_engine, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from starlette.requests import HTTPConnection
 
-from umbra import Umbra
-from umbra.core.events import Happened
+from umbra import Event, Happened, Umbra, Verdict
 from umbra.crypto.keyring import new_key
 from umbra.testing import Kit
 
-__all__ = ["Annotated", "Depends", "HTTPException", "Happened", "Response", "func", "timedelta"]
+__all__ = ["Annotated", "Event", "HTTPConnection", "HTTPException", "Happened", "JSONResponse", "Response", "Verdict"]
+__all__ += ["asyncio", "func", "jwt", "timedelta"]
 
 DATABASE_URL = "postgresql+asyncpg://nobody@127.0.0.1/nothing"
 ENCRYPTION_KEYS = [new_key().reveal()]
+SECRET = "a secret of the application's, 32 bytes"
+my_hasher = argon2.PasswordHasher()
 
 
 class Base(DeclarativeBase):
@@ -51,8 +58,15 @@ umbra = Umbra(user_model=User, **MORE)
 umbra.tables(Base.metadata)
 app = FastAPI()
 app.include_router(umbra.router, prefix="/auth")
+admin = FastAPI()
+
+
+@app.post("/payout")
+async def payout(user: Annotated[User, Depends(umbra.user(mfa=True))]) -> str:
+    return user.email
+
 
 user: User
 request: Request
 client: httpx.AsyncClient
-kit: Kit[User]
+umbra_kit: Kit[User]

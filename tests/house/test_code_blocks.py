@@ -3,6 +3,7 @@
 Pages whose blocks belong together are walked through from top to bottom (``test_walks``).
 """
 
+import inspect
 import json
 import re
 import shlex
@@ -113,8 +114,11 @@ def name_of(block: Block) -> str:
 
 
 def printed() -> str:
-    """Return a module with each block in a coroutine."""
-    parts = [f"async def {name_of(block)}() -> Any:\n{textwrap.indent(block.text, '    ')}\n" for block in RUN]
+    """Return a module with each block in a coroutine, which returns what the block defines."""
+    parts = [
+        f"async def {name_of(block)}() -> Any:\n{textwrap.indent(block.text, '    ')}    return locals()\n"
+        for block in RUN
+    ]
     return GIVEN + "\n" + "\n".join(parts).replace("Umbra(...,", "Umbra(user_model=User, **MORE,")
 
 
@@ -125,7 +129,7 @@ async def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     names: dict[str, Any] = {"__name__": "printed"}
     exec(compile(printed(), "printed", "exec"), names)  # noqa: S102 - our own documents
     names["Base"].metadata.create_all(names["engine"])
-    names["kit"] = Kit(names["umbra"])
+    names["umbra_kit"] = Kit(names["umbra"])
     with Session(names["engine"], expire_on_commit=False) as session:
         names["user"] = names["User"](id=1, email="ann@acme.example", password_hash="")
         session.add(names["user"])
@@ -142,7 +146,10 @@ async def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 @pytest.mark.parametrize("block", RUN, ids=str)
 async def test_python_runs(block: Block, given: dict[str, Any]) -> None:
-    await given[name_of(block)]()
+    defined = await given[name_of(block)]()
+    for name, value in defined.items() if isinstance(defined, dict) else ():
+        if name.startswith("test_"):
+            await value(*(given[parameter] for parameter in inspect.signature(value).parameters))
 
 
 def test_python_is_typed_as_strictly_as_a_reader_likes(tmp_path: Path) -> None:
