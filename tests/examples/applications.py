@@ -1,7 +1,6 @@
 """The example applications, installed as their developers would: on a database of their own, through their commands."""
 
 import contextlib
-import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 import anyio
 import asyncpg
 
-from support.servers import UMBRA
+from support.servers import UMBRA, environment_of
 from umbra.crypto.keyring import new_key
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -49,9 +48,8 @@ def umbra(home: Path, given: Mapping[str, str], *arguments: str) -> str:
 
 
 def _run(home: Path, given: Mapping[str, str], command: list[str], code: int) -> str:
-    environment = os.environ | given
     done = subprocess.run(
-        command, cwd=home.parent, env=environment, capture_output=True, text=True, check=False,
+        command, cwd=home.parent, env=environment_of({}) | given, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert code == done.returncode, done.stdout + done.stderr
     return done.stdout + done.stderr

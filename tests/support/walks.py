@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 
 from support.blocks import Block
+from support.servers import environment_of
 
 WALKS = {
     "README.md": {"Run it", "A first use, with curl"},
@@ -47,7 +48,7 @@ class Walk:
         self.folder = folder
         self.port = _free_port()
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self.environment = {**os.environ, "PATH": programs, "UMBRA_DATA_DIR": "data"}
+        self.environment = environment_of({"data_dir": "data"}) | {"PATH": programs}
         self.said = ""
         self._stack = contextlib.ExitStack()
         self._log = (folder / "errors").open("w+")
