@@ -46,6 +46,7 @@ CONTENTS = {
         "docs/guides/lost-phone",
         "docs/guides/rotate-keys",
         "docs/guides/testing",
+        "docs/moving",
         "examples/*/README",
     ],
     "As a service": ["docs/hosting", "docs/performance"],
