@@ -48,8 +48,9 @@ def umbra(home: Path, given: Mapping[str, str], *arguments: str) -> str:
 
 
 def _run(home: Path, given: Mapping[str, str], command: list[str], code: int) -> str:
+    settings = {**environment_of({}), **given}
     done = subprocess.run(
-        command, cwd=home.parent, env=environment_of({}) | given, capture_output=True, text=True, check=False,
+        command, cwd=home.parent, env=settings, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert code == done.returncode, done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -15,10 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from acme.models import User
 from examples import applications
 from umbra import Umbra
-from umbra.db import migrate
 from umbra.testing import Kit
 
 PASSWORD = "seven brass otters sing"
+TABLES = {
+    "attempts", "audit_events", "backup_codes", "challenges",
+    "server_state", "totp_authenticators", "totp_usage", "user_sessions",
+}  # fmt: skip
 STATIC = applications.EXAMPLES / "acme" / "static"
 
 
@@ -97,8 +100,7 @@ async def test_autogenerate_proposes_exactly_our_tables_once_and_then_nothing(
     applications.alembic(home, given, "revision", "--autogenerate", "-m", "second factor")
     (revision,) = home.glob("migrations/versions/*second_factor.py")
     upgrade, _, _ = revision.read_text().partition("def downgrade")
-    ours = {name for name in migrate.metadata().tables if name != "users"}
-    assert ours == set(re.findall(r"op\.create_table\(\s*'(\w+)'", upgrade))
+    assert TABLES == set(re.findall(r"op\.create_table\(\s*'(\w+)'", upgrade))
     assert {"create_table", "create_index", "f"} == set(re.findall(r"op\.(\w+)\(", upgrade))
 
     applications.alembic(home, given, "upgrade", "head")
