@@ -30,6 +30,7 @@ CHROMIUM = "/usr/bin/chromium"
 PASSWORD = "correct horse battery staple 9"
 SIZES = {"wide": (1000, 800), "narrow": (360, 740), "narrowest": (320, 640)}
 START_LINES = 20
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
 
 
 class Walk:
@@ -68,7 +69,9 @@ class Walk:
         self.page.locator("summary", has_text=name).first.click()
 
     def refused(self, text: str) -> None:
-        expect(self.page.get_by_role("alert")).to_have_text(re.compile(text))
+        """Be told at the head of the page, and in its title."""
+        expect(self.page.get_by_role("alert")).to_contain_text(text)
+        expect(self.page).to_have_title(re.compile("^Error: "))
 
     def password(self) -> None:
         self.type("User name", "ada")
@@ -76,7 +79,12 @@ class Walk:
         self.press("Sign in")
 
     def code(self, code: str) -> None:
-        self.type("Code from your app", code, "form[action='/sign-in/code'] >> nth=0")
+        self.type("Code from your app", code)
+        self.press("Sign in")
+
+    def backup_code(self, code: str) -> None:
+        self.page.get_by_role("link", name="Use a backup code instead").click()
+        self.type("Backup code", code)
         self.press("Sign in")
 
     def scan(self) -> str:
@@ -88,7 +96,7 @@ class Walk:
         assert ("otpauth", "totp", "/Umbra:ada") == (address.scheme, address.netloc, address.path), scanned
         (secret,) = parse_qs(address.query)["secret"]
         assert secret == self.page.locator(".key").inner_text().replace(" ", "")
-        assert scanned == self.page.get_by_role("link", name="open it in an app").get_attribute("href")
+        assert scanned == self.page.get_by_role("link", name="Open it in your app").get_attribute("href")
         picture.unlink()
         return secret
 
@@ -103,8 +111,10 @@ def walk(way: Walk, first_run: str) -> None:
     sign_in_with_code(way, following)
     sign_in_with_backup_code(way, following, backup_codes[0])
     add_another(way)
-    end_another_session(way, base, backup_codes[2])
+    look_around(way, base, backup_codes[2])
+    change_the_account(way, base)
     turn_off(way, base, used=backup_codes[0], unused=backup_codes[1])
+    wait(way)
 
 
 def make_the_first_account(way: Walk, base: str, first_run: str) -> None:
@@ -113,9 +123,10 @@ def make_the_first_account(way: Walk, base: str, first_run: str) -> None:
     way.page.goto(f"{base}/first-run?token=umf_{'x' * 43}")
     way.stop("first-run-over", "This address is not in use")
     way.page.goto(first_run)
+    assert "umf_" not in way.page.url + way.page.content()
     way.stop("first-run", "Make the first account")
     way.type("User name", "ada")
-    way.type("E-mail address", "ada@example.org")
+    way.type("Mail address", "ada@example.org")
     way.type("Password", "passwordpassword")
     way.press("Make the account")
     way.refused("easy to guess")
@@ -130,48 +141,75 @@ def set_up(way: Walk) -> str:
     way.password()
     way.stop("security-off", "Security")
     way.type("Name", "Phone")
-    way.press("Add")
-    way.stop("setup", "Add an authenticator")
+    way.press("Add an authenticator")
+    way.stop("setup-1-key", "Add an authenticator")
     secret = way.scan()
     way.page.reload()
     assert secret == way.scan(), "another key after a reload"
-    way.type("Code from your app", "000 000")
-    way.press("Confirm")
-    way.refused("Code refused")
+    way.page.get_by_role("link", name="Next").click()
+    way.stop("setup-2-code", "Type the code")
+    way.type("Code that your app shows now", "000 000")
+    way.press("Switch it on")
+    way.refused("This code is not right")
+    way.stop("setup-2-code-refused", "Type the code")
+    way.type("Code that your app shows now", _code_in(secret, minutes=2))
+    way.press("Switch it on")
+    way.refused("clock is ahead by about")
+    way.stop("setup-2-clock-off", "Type the code")
+    way.page.get_by_role("link", name="Show the key again").click()
     assert secret == way.scan(), "another key after a wrong code"
-    way.stop("setup-refused", "Add an authenticator")
+    way.page.get_by_role("link", name="Next").click()
     return secret
 
 
 def confirm(way: Walk, base: str, code: str) -> list[str]:
     old = Walk(way.page.context.new_page(), way.pictures)
     old.page.goto(f"{base}/security")
-    way.type("Code from your app", code)
-    way.press("Confirm")
-    way.stop("backup-codes", "Your backup codes")
+    way.type("Code that your app shows now", code)
+    way.press("Switch it on")
+    way.stop("setup-3-backup-codes", "Save your backup codes")
+    backup_codes = save_the_codes(way)
     old.stops = way.stops
     old.press("Sign out")
     old.refused("out of date")
     old.stop("old-form-refused", "That did not work")
     way.stops = old.stops
     old.page.close()
-    backup_codes = way.page.locator(".codes code").all_inner_texts()
-    assert 10 == len(set(backup_codes)), backup_codes
-    way.page.get_by_role("link", name="I have kept them").click()
     way.stop("security-on", "Security")
     way.press("Sign out")
     way.stop("signed-out", "Sign in")
     return backup_codes
 
 
+def save_the_codes(way: Walk) -> list[str]:
+    """Take the codes in each way that needs no script, and go on once they are saved."""
+    codes = way.page.locator(".codes code").all_inner_texts()
+    assert 10 == len(set(codes)), codes
+    with way.page.expect_download() as download:
+        way.page.get_by_role("link", name="Download").click()
+    saved = Path(download.value.path()).read_text().splitlines()
+    assert codes == saved[-10:], saved
+    assert "Umbra-backup-codes.txt" == download.value.suggested_filename
+    way.page.emulate_media(media="print")
+    way.page.screenshot(path=way.pictures / f"{way.stops:02}-print.png", full_page=True)
+    assert b"/Count 1" in way.page.pdf(format="A4"), "more than one page of paper"
+    way.page.emulate_media(media="screen")
+    way.press("Done")
+    expect(way.page.get_by_role("heading", level=1)).to_have_text("Save your backup codes")
+    way.page.get_by_label("I have saved these codes").check()
+    way.press("Done")
+    return codes
+
+
 def sign_in_with_code(way: Walk, code: str) -> None:
     way.type("User name", "ada")
     way.type("Password", "not the password")
     way.press("Sign in")
-    way.refused("User name or password is wrong")
+    way.refused("The user name or the password is not right")
     way.stop("sign-in-refused", "Sign in")
     way.password()
     way.stop("code", "Enter your code")
+    way.page.reload()
     way.code(f"{code[:3]} {code[3:]}")
     expect(way.page.get_by_role("heading", level=1)).to_have_text("Security")
     way.press("Sign out")
@@ -180,66 +218,120 @@ def sign_in_with_code(way: Walk, code: str) -> None:
 def sign_in_with_backup_code(way: Walk, used_code: str, backup_code: str) -> None:
     way.password()
     way.code(used_code)
-    way.refused("Code refused")
+    way.refused("This code is not right")
     way.stop("code-refused", "Enter your code")
-    way.unfold("Use a backup code instead")
+    way.page.get_by_role("link", name="Use a backup code instead").click()
+    way.stop("backup-code", "Enter a backup code")
+    way.type("Backup code", backup_code[:-1])
+    way.press("Sign in")
+    way.refused("Enter the 20 letters")
+    way.stop("backup-code-refused", "Enter a backup code")
     way.type("Backup code", backup_code.lower())
-    way.press("Sign in with the backup code")
+    way.press("Sign in")
     expect(way.page.get_by_role("status")).to_have_text(re.compile("backup code"))
-    expect(way.page.locator("#backup-codes")).to_contain_text("9 of 10 left")
+    expect(way.page.locator("#codes")).to_contain_text("9 of 10 left")
     way.stop("security-after-backup-code", "Security")
 
 
 def add_another(way: Walk) -> None:
     way.unfold("Add another authenticator")
-    way.type("Name", "Tablet", "form[action='/security/setup']")
-    way.press("Add")
-    way.type("Code from your app", _codes(way.scan())[0])
-    way.press("Confirm")
+    way.type("Name", "phone", "#setup")
+    way.press("Add an authenticator")
+    way.refused("has this name")
+    way.stop("name-refused", "Security")
+    way.type("Name", "Tablet", "#setup")
+    way.press("Add an authenticator")
+    code = _codes(way.scan())[0]
+    way.page.get_by_role("link", name="Next").click()
+    way.type("Code that your app shows now", code)
+    way.press("Switch it on")
     expect(way.page.get_by_role("status")).to_have_text(re.compile("added"))
     way.stop("security-all-open", "Security", opened=True)
 
 
-def end_another_session(way: Walk, base: str, backup_code: str) -> None:
+def look_around(way: Walk, base: str, backup_code: str) -> None:
+    way.page.get_by_role("link", name="Sessions").click()
+    way.stop("one-session", "Where you are signed in")
     browser = way.page.context.browser
     assert browser is not None
-    other = Walk(browser.new_context(java_script_enabled=False, user_agent="Another browser").new_page(), way.pictures)
+    other = Walk(browser.new_context(java_script_enabled=False, user_agent=FIREFOX).new_page(), way.pictures)
     other.page.goto(base)
     other.password()
-    other.unfold("Use a backup code instead")
-    other.type("Backup code", backup_code)
-    other.press("Sign in with the backup code")
+    other.backup_code(backup_code)
     expect(other.page.get_by_role("heading", level=1)).to_have_text("Security")
-    way.page.goto(f"{base}/security")
-    way.stop("two-sessions", "Security")
+    way.page.reload()
+    way.stop("two-sessions", "Where you are signed in")
     way.page.get_by_role("button", name="End the session").click()
     expect(way.page.get_by_role("status")).to_have_text("The session has ended.")
-    expect(way.page.locator("#sessions")).not_to_contain_text("Another browser")
+    expect(way.page.locator("main")).not_to_contain_text("Firefox")
     other.page.reload()
     expect(other.page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    way.page.get_by_role("link", name="Activity").click()
+    expect(way.page.locator("main")).to_contain_text("A code that had been used before was tried")
+    way.stop("activity", "Activity")
+    way.page.get_by_role("link", name="This wasn’t me").first.click()
+    way.stop("not-me", "This wasn’t me")
+    way.press("End the other sessions and go on")
+    expect(way.page.get_by_role("status")).to_have_text(re.compile("Now choose a new password"))
+
+
+def change_the_account(way: Walk, base: str) -> None:
+    way.stop("account", "Account")
+    form = "form[action='/security/password']"
+    way.type("Current password", "not the password", form)
+    way.type("New password", "short", form)
+    way.type("Code from your app", "12345", form)
+    way.press("Change the password")
+    way.refused("Enter the six digits")
+    way.stop("account-refused", "Account")
+    way.page.goto(f"{base}/security/step-up?next=/security/activity")
+    way.stop("step-up", "Confirm that it is you")
+    way.type("Code from your app", "000000")
+    way.press("Go on")
+    way.refused("This code is not right")
+    way.stop("step-up-refused", "Confirm that it is you")
 
 
 def turn_off(way: Walk, base: str, used: str, unused: str) -> None:
     form = "form[action='/security/disable']"
     way.page.goto(f"{base}/security")
-    way.unfold("Turn two-step sign-in off")
-    way.type("Password", PASSWORD, form)
-    way.type("Backup code", used, form)
-    way.press("Turn off")
-    way.refused("Code refused")
-    way.stop("turn-off-refused", "Security")
-    way.type("Password", PASSWORD, form)
-    way.type("Backup code", unused, form)
-    way.press("Turn off")
+    way.unfold("Turn it off")
+    for code in (used, unused):
+        way.page.locator(form).locator("summary").click()
+        way.type("Password", PASSWORD, form)
+        way.type("Backup code", code, form)
+        way.press("Turn off")
+        if code == used:
+            way.refused("This backup code is not right")
+            way.stop("turn-off-refused", "Security")
+            way.page.goto(f"{base}/security")
+            way.unfold("Turn it off")
     expect(way.page.get_by_role("status")).to_have_text(re.compile("Two-step sign-in is off"))
     way.press("Sign out")
     way.password()
     expect(way.page.get_by_role("heading", level=1)).to_have_text("Security")
+    way.press("Sign out")
+
+
+def wait(way: Walk) -> None:
+    """Be told how long to wait after five wrong passwords."""
+    for _ in range(6):
+        way.type("User name", "ada")
+        way.type("Password", "not the password")
+        way.press("Sign in")
+    way.refused("Wait 30 seconds")
+    expect(way.page.get_by_role("alert")).to_contain_text("You can try again at ")
+    way.stop("waiting", "Sign in")
 
 
 def _codes(secret: str) -> list[str]:
     """Return the code of this half minute and that of the next, which is good already."""
     return _output("oathtool", "--totp", "-b", secret, "--window=1").split()
+
+
+def _code_in(secret: str, *, minutes: int) -> str:
+    """Return what an app shows whose clock is ahead."""
+    return _output("oathtool", "--totp", "-b", secret, f"--now={minutes} minutes")
 
 
 def _output(*command: str) -> str:

@@ -23,6 +23,7 @@ class Event(StrEnum):
     AUTHENTICATOR_RENAMED = "authenticator_renamed"
     AUTHENTICATORS_LOCKED = "authenticators_locked"
     BACKUP_CODES_REGENERATED = "backup_codes_regenerated"
+    EMAIL_CHANGED = "email_changed"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name, not a password
     SECOND_FACTOR_DISABLED = "second_factor_disabled"
     SECOND_FACTOR_RESET = "second_factor_reset"

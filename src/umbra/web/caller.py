@@ -13,7 +13,7 @@ from umbra.core import typed
 from umbra.core.events import Client
 from umbra.sessions.errors import NotAuthenticated
 from umbra.settings import Network
-from umbra.web.cookies import session_cookie_name
+from umbra.web import cookies
 from umbra.web.errors import OriginRefused
 from umbra.web.headers import lines
 
@@ -97,7 +97,12 @@ def authenticates_by_cookie(request: Request, auth: Auth) -> bool:
 
 def session_cookies(request: Request, auth: Auth) -> list[str]:
     """Return the values of every session cookie in the request, without adopting any."""
-    name = session_cookie_name(auth.settings)
+    return cookie_values(request, auth, cookies.SESSION)
+
+
+def cookie_values(request: Request, auth: Auth, cookie: str) -> list[str]:
+    """Return the values of every cookie of ours of a name; two of them are none that a caller may rely on."""
+    name = cookies.named(auth.settings, cookie)
     pairs = (pair.strip().partition("=") for line in lines(request, b"cookie") for pair in line.split(";"))
     return [value for key, equals, value in pairs if key == name and equals]
 
