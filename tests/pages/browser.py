@@ -44,9 +44,8 @@ class Walk:
     def stop(self, name: str, heading: str, *, opened: bool = False) -> None:
         """Be at the page with that heading, and take its picture in light and dark, wide and narrow."""
         expect(self.page.get_by_role("heading", level=1)).to_have_text(heading)
-        if opened:
-            for summary in self.page.locator("details:not([open]) > summary").all()[::-1]:
-                summary.click()
+        while opened and (closed := self.page.locator("details:not([open]) > summary").filter(visible=True)).count():
+            closed.first.click()
         self.stops += 1
         for size, (width, height) in SIZES.items():
             self.page.set_viewport_size({"width": width, "height": height})

@@ -60,7 +60,7 @@ async def test_the_security_page_says_who_is_signed_in_and_that_the_second_facto
     alice: Person, browser: Browser
 ) -> None:
     page = await browser.open("/security")
-    assert "Signed in as alice" in page.text
+    assert '<span class="for-readers">Signed in as</span> alice' in page.text
     assert '<span class="badge care">Off</span>' in page.text
     assert {"/sign-out", "/security/setup"} == {form.action for form in page.forms}
 
