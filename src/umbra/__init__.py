@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from umbra.brand import Brand
     from umbra.embedded import Umbra
 
-__all__ = ["Umbra"]
+__all__ = ["Brand", "Umbra"]
 __version__ = "0.1.0"
 
 
@@ -15,4 +16,8 @@ def __getattr__(name: str) -> Any:
         from umbra.embedded import Umbra  # noqa: PLC0415 - see above
 
         return Umbra
+    if name == "Brand":
+        from umbra.brand import Brand  # noqa: PLC0415 - see above
+
+        return Brand
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

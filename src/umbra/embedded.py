@@ -5,7 +5,8 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any, Generic, TypeVar
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from sqlalchemy import Engine, MetaData, SQLColumnExpression, inspect
@@ -19,6 +20,7 @@ from umbra.api.forms import Delivery
 from umbra.api.router import PARTS
 from umbra.audit.store import DatabaseSink
 from umbra.auth import Auth
+from umbra.brand import Brand
 from umbra.core.clock import Clock, SystemClock
 from umbra.core.entropy import Entropy, SystemEntropy
 from umbra.core.errors import Misconfigured, Refused
@@ -30,6 +32,11 @@ from umbra.db.database import Database
 from umbra.db.guest import Accounts, Guest
 from umbra.db.hosted import Hosted, loaded
 from umbra.db.transaction import DatabaseFault
+from umbra.pages import router as pages_face
+from umbra.pages import signin as signin_page
+from umbra.pages import site as sites
+from umbra.pages.addresses import local
+from umbra.pages.site import HostsOwn, Pages
 from umbra.sessions.errors import NotAuthenticated
 from umbra.settings import checked
 from umbra.signin import account, flows, secondfactor
@@ -70,6 +77,11 @@ class Umbra(Generic[UserT]):
         email_field: The attribute with the mail address.
         disabled: What is true of an account that may not sign in, given ``user_model``.
         table_prefix: What the names of Umbra's tables begin with.
+        pages: Whether the router has the HTML pages too.
+        templates: A folder of templates that take the place of those of the same name, or extend ``umbra/…``.
+        brand: What the pages look like; without a name they are called as the issuer.
+        sign_in_page: Where on the application's site people sign in, if not on the page that Umbra has with passwords.
+        password_page: Where on its site they choose another password.
         on_event: Called with every event of docs/reference/events.md, beside the request that it belongs to, once it is
             in the audit log.
         settings: Further settings, by their names in ``docs/reference/settings.md``, in lower case without ``UMBRA_``.
@@ -92,6 +104,11 @@ class Umbra(Generic[UserT]):
         email_field: str | None = None,
         disabled: Callable[[type[UserT]], SQLColumnExpression[bool]] | None = None,
         table_prefix: str = "",
+        pages: bool = False,
+        templates: Path | None = None,
+        brand: Brand | None = None,
+        sign_in_page: str | None = None,
+        password_page: str | None = None,
         on_event: OnEvent | None = None,
         clock: Clock | None = None,
         entropy: Entropy | None = None,
@@ -102,6 +119,10 @@ class Umbra(Generic[UserT]):
         self._user_model = user_model
         self._on_event = on_event
         self._has_passwords = password_field is not None
+        self._hosts_own = HostsOwn(
+            accounts=True, passwords=password_field is None, sign_in=sign_in_page, new_password=password_page
+        )
+        self._pages = Pages(brand or Brand(), issuer, hosts_own=self._hosts_own, templates=templates) if pages else None
         self._guest = Guest(
             Accounts(
                 **_table_of(user_model),
@@ -137,13 +158,18 @@ class Umbra(Generic[UserT]):
 
     @property
     def router(self) -> APIRouter:
-        """The calls of the contract, without those that make or change accounts; ``login`` if there are passwords."""
+        """The calls of the contract, without those that make or change accounts; ``login`` if there are passwords.
+
+        The pages are beside them, if they are asked for.
+        """
         left_out = HOSTS_OWN if self._has_passwords else HOSTS_OWN | {LOGIN}
         router = APIRouter(dependencies=[Depends(self._bring)])
         for part in PARTS:
             kept = APIRouter(route_class=part.route_class)
             kept.routes = [route for route in part.routes if getattr(route, "path", None) not in left_out]
             router.include_router(kept)
+        if self._pages is not None:
+            router.include_router(pages_face.router(self._hosts_own))
         return router
 
     @asynccontextmanager
@@ -153,7 +179,7 @@ class Umbra(Generic[UserT]):
         Raises:
             Misconfigured: The tables are not there, or the keys do not open what is in them.
         """
-        app.add_exception_handler(Refused, _answered)
+        app.add_exception_handler(Refused, self._answered)
         app.middleware_stack = app.build_middleware_stack()  # it was built for this call, before there was a handler
         try:
             await upkeep.check_canary(self.auth)
@@ -162,19 +188,31 @@ class Umbra(Generic[UserT]):
         async with upkeep.cleaning_up_regularly(self.auth):
             yield
 
-    async def sign_in(self, request: Request, user: UserT, *, delivery: Delivery = "cookie") -> Response:
+    async def sign_in(
+        self,
+        request: Request,
+        user: UserT,
+        *,
+        delivery: Delivery | Literal["page"] = "cookie",
+        next: str | None = None,  # noqa: A002 - what it is called in addresses
+    ) -> Response:
         """Sign in somebody whom the application has recognised, and return what to answer.
 
-        That is a session, or, where there is a second factor, ``mfa_required`` with what ``/totp-verify`` wants.
+        That is a session, or, where there is a second factor, ``mfa_required`` with what ``/totp-verify`` wants. To a
+        ``page`` the answer is where to go: ``next``, a path of this site, or the page that asks for the code first.
 
         Raises:
             OriginRefused: Another site asks for a cookie.
             CredentialsRefused: The account is gone, or disabled.
+            Misconfigured: The pages are asked for, and are not there.
         """
-        if delivery == "cookie":
+        if delivery != "token":
             caller.refuse_foreign_origin(request, self.auth)
+        site = sites.mounted(request, self.auth, self._pages) if delivery == "page" else None
         outcome = await flows.admit(self.auth, self.key_of(user), caller.client_of(request, self.auth))
-        return signin_face.answer_to(self.auth, outcome, delivery)
+        if site is not None:
+            return signin_page.admitted(site, outcome, local(next))
+        return signin_face.answer_to(self.auth, outcome, "token" if delivery == "token" else "cookie")
 
     async def sign_out_everywhere(self, request: Request, user: UserT) -> int:
         """End every session of an account, and every sign-in that waits for its code; return how many sessions.
@@ -224,6 +262,13 @@ class Umbra(Generic[UserT]):
 
     async def _bring(self, request: Request) -> None:
         request.scope[caller.IN_SCOPE] = self.auth
+        request.scope[sites.IN_SCOPE] = self._pages
+
+    async def _answered(self, request: Request, refusal: Exception) -> Response:
+        """Answer a refusal: with the way to a page that helps, where somebody looks at one, or else as a problem."""
+        assert isinstance(refusal, Refused)  # noqa: S101 - a narrowing: it is registered for these
+        site = sites.mounted(request, self.auth, self._pages) if self._pages and sites.looks(request) else None
+        return (site and site.helping(request, refusal)) or problem(refusal)
 
     async def _loaded(self, key: UserId) -> UserT:
         """Return the application's own object.
@@ -279,8 +324,3 @@ def _column(model: type[Any], name: str) -> Any:
     if name not in mapper.columns:
         raise Misconfigured(f"{model.__name__} has no column {name!r}")
     return mapper.columns[name]
-
-
-async def _answered(_request: Request, refusal: Exception) -> Response:
-    assert isinstance(refusal, Refused)  # noqa: S101 - a narrowing: it is registered for these
-    return problem(refusal)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import httpx
+import pyotp
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from sqlalchemy import Engine, Integer, String, Uuid, create_engine, event, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -73,7 +74,7 @@ def engine_of(url: str) -> Engine | AsyncEngine:
 
 
 def application(
-    engine: Engine | AsyncEngine, key: str, clock: FixedClock, hashing: HashingPool, *, prefix: str = ""
+    engine: Engine | AsyncEngine, key: str, clock: FixedClock, hashing: HashingPool, *, prefix: str = "", **more: Any
 ) -> Host:
     """Return an application that knows who somebody is by a header, and asks Umbra for the rest."""
     kind, key_of = KEYS[key]
@@ -106,6 +107,7 @@ def application(
         on_event=on_event,
         clock=clock,
         hashing=hashing,
+        **more,
     )
     umbra.tables(Base.metadata)
     app = FastAPI()
@@ -135,6 +137,11 @@ def application(
         return {"handle": member.handle}
 
     return host
+
+
+def code_of(secret: str, clock: FixedClock) -> str:
+    """Return what an app shows now."""
+    return pyotp.TOTP(secret).at(clock.now())
 
 
 @asynccontextmanager

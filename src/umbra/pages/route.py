@@ -74,6 +74,6 @@ def _to_sign_in(request: Request) -> Response:
     site = site_of(request, caller.the_auth(request))
     own = request.scope["route"].path_format
     wanted = site.path(own) if request.method in caller.SAFE_METHODS and "{" not in own else None
-    if site.pages.hosts_own.passwords and site.pages.hosts_own.sign_in is None:
+    if not site.has_sign_in_page:
         return site.page("refused.html", told=site.tell(NotAuthenticated()))
     return site.to_sign_in(None if own == "/security" else wanted)

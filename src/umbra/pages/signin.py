@@ -13,17 +13,15 @@ from umbra.pages.addresses import local
 from umbra.pages.forms import Form
 from umbra.pages.messages import Told, notice_of
 from umbra.pages.route import PageRoute, admit
-from umbra.pages.site import Site, TheSite, go_on
+from umbra.pages.site import CODE_STEP, CODE_STEP_PATH, Site, TheSite, go_on
 from umbra.pages.visitor import TheClient, TheForm, TheVisitor, is_signed_in, lone_cookie
 from umbra.sessions import flows as sessions
+from umbra.sessions.errors import NotAuthenticated
 from umbra.signin import account, flows
 from umbra.signin.flows import CodeRequired, SignedIn
 from umbra.web import cookies
 
 router = APIRouter(route_class=PageRoute, dependencies=[Depends(admit)])
-
-CODE_STEP = "umbra.code_step"
-"""The name of the route by which a host's own login finds where the code step is mounted."""
 
 FIRST_RUN_LIFETIME = timedelta(hours=1)
 
@@ -113,11 +111,13 @@ async def take_password(site: TheSite, client: TheClient, form: TheForm) -> Resp
     return admitted(site, outcome, next_)
 
 
-@router.get("/sign-in/code", name=CODE_STEP)
+@router.get(CODE_STEP_PATH, name=CODE_STEP)
 async def code_step(request: Request, site: TheSite) -> Response:
     """Show the form for the code step to a browser that is behind a right password."""
     next_ = local(request.query_params.get("next"))
     if lone_cookie(request, site.auth, cookies.CHALLENGE) is None:
+        if not site.has_sign_in_page:
+            raise NotAuthenticated
         return site.to_sign_in(next_)
     return _code_page(site, is_backup=request.query_params.get("with") == "backup-code", next_=next_)
 
@@ -146,7 +146,7 @@ async def sign_out(site: TheSite, visitor: TheVisitor, form: TheForm) -> Respons
     """End this session."""
     form.only(csrf.FIELD)
     await sessions.sign_out(site.auth, visitor.me, visitor.client)
-    gone = site.to_sign_in(notice="signed-out")
+    gone = site.to_sign_in(notice="signed-out") if site.has_sign_in_page else site.see_other("/security")
     cookies.clear_session(gone, site.auth.settings)
     return gone
 

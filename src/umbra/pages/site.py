@@ -9,21 +9,30 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PackageLoader, PrefixLoader, StrictUndefined
+from starlette.routing import NoMatchFound
 
 from umbra.auth import Auth
 from umbra.brand import Brand, logo_of, stylesheet_of
-from umbra.core.errors import Refused
+from umbra.core.errors import Misconfigured, Refused
 from umbra.core.secret import Secret
 from umbra.pages import agents, messages, words
+from umbra.pages.addresses import local
 from umbra.pages.forms import Form
 from umbra.pages.messages import Told, Words
 from umbra.pages.visitor import TheAuth, Visitor
+from umbra.sessions.errors import NotAuthenticated, StepUpRequired
+from umbra.totp.errors import NotEnabled
 
 IN_SCOPE = "umbra.pages"
 """Where a host's router puts its pages; the server leaves its own in the application."""
+
+
+CODE_STEP = "umbra.code_step"
+CODE_STEP_PATH = "/sign-in/code"
+"""The route by which a host's own login finds where the pages are mounted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +140,25 @@ class Site:
         """The address of the page on which people sign in, the host's if that is the host's business."""
         return self.pages.hosts_own.sign_in or self.path("/sign-in")
 
+    def helping(self, request: Request, refusal: Refused) -> Response | None:
+        """Return the way to what a page of the host's wants first, and back to it; ``None`` where we have none."""
+        query = request.scope["query_string"].decode("latin-1")
+        next_ = local(quote(request.scope["path"]) + (f"?{query}" if query else ""))
+        match refusal:
+            case NotAuthenticated() if self.has_sign_in_page:
+                return self.to_sign_in(next_)
+            case StepUpRequired():
+                return self.see_other("/security/step-up", next=next_)
+            case NotEnabled():
+                return self.see_other("/security", notice="enrolment")
+            case _:
+                return None
+
+    @property
+    def has_sign_in_page(self) -> bool:
+        """Say whether we know where people sign in."""
+        return self.pages.hosts_own.sign_in is not None or not self.pages.hosts_own.passwords
+
     def tell(self, refusal: Refused, place: str | None = None, form: Form | None = None) -> Told:
         """Put a refusal of a form into words."""
         address = self.auth.settings.public_url + self.path("/security")
@@ -146,8 +174,28 @@ def site_of(request: Request, auth: Auth) -> Site:
     """Return the pages as a request sees them."""
     pages = request.scope.get(IN_SCOPE) or request.app.state.umbra_pages
     assert isinstance(pages, Pages)  # noqa: S101 - a narrowing, and a mistake in the wiring
-    language = words.negotiated(request.headers.get("accept-language", ""))
-    return Site(auth, pages, _base(request), language)
+    return Site(auth, pages, _base(request), _language(request))
+
+
+def mounted(request: Request, auth: Auth, pages: Pages | None) -> Site:
+    """Return the pages as a request to another page of the application sees them.
+
+    Raises:
+        Misconfigured: The application has none.
+    """
+    if pages is None:
+        raise Misconfigured("there are no pages: give Umbra pages=True")
+    try:
+        path = request.app.url_path_for(CODE_STEP)
+    except NoMatchFound:
+        raise Misconfigured("the pages are not in this application: include umbra.router") from None
+    base = request.scope.get("root_path", "") + path.removesuffix(CODE_STEP_PATH)
+    return Site(auth, pages, quote(base), _language(request))
+
+
+def looks(request: Request) -> bool:
+    """Say whether somebody looks at a page, rather than a program calls."""
+    return request.method == "GET" and "text/html" in request.headers.get("accept", "")
 
 
 async def the_site(request: Request, auth: TheAuth) -> Site:
@@ -156,6 +204,10 @@ async def the_site(request: Request, auth: TheAuth) -> Site:
 
 
 TheSite = Annotated[Site, Depends(the_site)]
+
+
+def _language(request: Request) -> str:
+    return words.negotiated(request.headers.get("accept-language", ""))
 
 
 def _base(request: Request) -> str:
