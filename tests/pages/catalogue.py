@@ -19,6 +19,15 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).parents[2]
 LOCALE = ROOT / "src" / "umbra" / "pages" / "locale"
+HEAD = """\
+# The texts of Umbra's pages. The msgid is the English text; give each its msgstr, then run "make words".
+msgid ""
+msgstr ""
+"Content-Type: text/plain; charset=utf-8\\n"
+"Language: {language}\\n"
+"Plural-Forms: {plural_forms}\\n"
+
+"""
 KEYWORDS = {"marked": None, "gettext": None, "ngettext": (1, 2), "_": None}
 
 
@@ -28,7 +37,8 @@ def source() -> Catalog:
     methods = [(one["pattern"], one["method"]) for one in mappings]
     options = {one["pattern"]: {name: str(value).lower() for name, value in one.items()} for one in mappings}
     catalogue = Catalog(charset="utf-8")
-    for file, _, text, _, context in extract_from_dir(ROOT, methods, options, KEYWORDS):
+    found = sorted(extract_from_dir(ROOT, methods, options, KEYWORDS), key=lambda one: one[:2])
+    for file, _, text, _, context in found:
         catalogue.add(text, locations=[(file, None)], context=context)  # type: ignore[list-item]  # no lines: they move
     return catalogue
 
@@ -52,11 +62,19 @@ def texts(catalogue: Catalog) -> Iterator[Message]:
     return (message for message in catalogue if message.id)
 
 
+def written(catalogue: Catalog) -> bytes:
+    """Return a catalogue as it stands in its file, which is the same whenever it is written."""
+    head = HEAD.format(language=catalogue.locale_identifier, plural_forms=catalogue.plural_forms)
+    body = io.BytesIO()
+    write_po(body, catalogue, width=110, omit_header=True, include_lineno=False)
+    return head.encode() + body.getvalue()
+
+
 def compiled(catalogue: Catalog) -> bytes:
     """Return a catalogue as gettext reads it."""
-    written = io.BytesIO()
-    write_mo(written, catalogue)
-    return written.getvalue()
+    file = io.BytesIO()
+    write_mo(file, catalogue)
+    return file.getvalue()
 
 
 def is_done(message: Message) -> bool:
@@ -69,9 +87,8 @@ def main() -> None:
     """Bring every catalogue up to date."""
     for path in sorted(LOCALE.glob("*.po")):
         catalogue = merged(path)
-        with path.open("wb") as file:
-            write_po(file, catalogue, width=110, omit_header=False, include_lineno=False)
-        path.with_suffix(".mo").write_bytes(compiled(catalogue))
+        path.write_bytes(written(catalogue))
+        path.with_suffix(".mo").write_bytes(compiled(kept(path)))
         missing = [message.id for message in texts(catalogue) if not is_done(message)]
         sys.stdout.write(f"{path.name}: {len(list(texts(catalogue)))} texts, {len(missing)} missing\n")
         sys.stdout.writelines(f"  {text}\n" for text in missing)

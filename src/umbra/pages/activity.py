@@ -14,7 +14,7 @@ from umbra.pages.visitor import TheForm, TheVisitor, Visitor
 from umbra.sessions import flows as sessions
 from umbra.web.ids import number
 
-MOST_SESSIONS = 25
+MOST_SESSIONS = 20
 EVENTS_PER_PAGE = 25
 """As many as fit on a page of less than 50 kB."""
 
