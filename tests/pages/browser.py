@@ -1,10 +1,11 @@
-"""Walk through the pages with a real Chromium in which scripts are off, and keep a picture of each page.
+"""Walk through the pages with a real Chromium, at first with scripts off, and keep a picture of each page.
 
     make browse
 
 starts ``umbra serve`` on a free port of this machine and goes from the first run to a second factor that is off
-again. QR codes are read off the screen by zbarimg and codes computed by oathtool, neither of which knows us. Needs
-``playwright`` (the package, none of its browsers). Exits with non-zero at the first thing that is not as it should be.
+again; then, with scripts and in German, to what they add. On PostgreSQL the pages have a brand. QR codes are read off
+the screen by zbarimg and codes computed by oathtool, neither of which knows us. Needs ``playwright`` (the package, none
+of its browsers). Exits with non-zero at the first thing that is not as it should be.
 """
 
 import argparse
@@ -30,6 +31,9 @@ CHROMIUM = "/usr/bin/chromium"
 PASSWORD = "correct horse battery staple 9"
 SIZES = {"wide": (1000, 800), "narrow": (360, 740), "narrowest": (320, 640)}
 START_LINES = 20
+LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">
+<circle cx="16" cy="16" r="15" fill="#8a2be2"/><path d="M9 23 16 8l7 15" fill="none" stroke="#fff" stroke-width="3"/>
+</svg>"""
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
 
 
@@ -40,10 +44,13 @@ class Walk:
         self.page = page
         self.pictures = pictures
         self.stops = 0
+        self.complaints: list[str] = []
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", lambda said: self.complaints.append(said.text) if "Policy" in said.text else None)
 
     def stop(self, name: str, heading: str, *, opened: bool = False) -> None:
         """Be at the page with that heading, and take its picture in light and dark, wide and narrow."""
-        expect(self.page.get_by_role("heading", level=1)).to_have_text(heading)
+        self.at(heading)
         while opened and (closed := self.page.locator("details:not([open]) > summary").filter(visible=True)).count():
             closed.first.click()
         self.stops += 1
@@ -66,6 +73,9 @@ class Walk:
 
     def unfold(self, name: str) -> None:
         self.page.locator("summary", has_text=name).first.click()
+
+    def at(self, heading: str) -> None:
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(heading)
 
     def refused(self, text: str) -> None:
         """Be told at the head of the page, and in its title."""
@@ -113,7 +123,10 @@ def walk(way: Walk, first_run: str) -> None:
     look_around(way, base, backup_codes[2])
     change_the_account(way, base)
     turn_off(way, base, used=backup_codes[0], unused=backup_codes[1])
+    with_script = in_german(way, base)
     wait(way)
+    count_down(with_script)
+    assert with_script.complaints == [], with_script.complaints
 
 
 def make_the_first_account(way: Walk, base: str, first_run: str) -> None:
@@ -188,13 +201,13 @@ def save_the_codes(way: Walk) -> list[str]:
         way.page.get_by_role("link", name="Download").click()
     saved = Path(download.value.path()).read_text().splitlines()
     assert codes == saved[-10:], saved
-    assert "Umbra-backup-codes.txt" == download.value.suggested_filename
+    assert download.value.suggested_filename in {"Umbra-backup-codes.txt", "Acme-backup-codes.txt"}
     way.page.emulate_media(media="print")
     way.page.screenshot(path=way.pictures / f"{way.stops:02}-print.png", full_page=True)
     assert b"/Count 1" in way.page.pdf(format="A4"), "more than one page of paper"
     way.page.emulate_media(media="screen")
     way.press("Done")
-    expect(way.page.get_by_role("heading", level=1)).to_have_text("Save your backup codes")
+    way.at("Save your backup codes")
     way.page.get_by_label("I have saved these codes").check()
     way.press("Done")
     return codes
@@ -210,7 +223,7 @@ def sign_in_with_code(way: Walk, code: str) -> None:
     way.stop("code", "Enter your code")
     way.page.reload()
     way.code(f"{code[:3]} {code[3:]}")
-    expect(way.page.get_by_role("heading", level=1)).to_have_text("Security")
+    way.at("Security")
     way.press("Sign out")
 
 
@@ -257,14 +270,14 @@ def look_around(way: Walk, base: str, backup_code: str) -> None:
     other.page.goto(base)
     other.password()
     other.backup_code(backup_code)
-    expect(other.page.get_by_role("heading", level=1)).to_have_text("Security")
+    other.at("Security")
     way.page.reload()
     way.stop("two-sessions", "Where you are signed in")
     way.page.get_by_role("button", name="End the session").click()
     expect(way.page.get_by_role("status")).to_have_text("The session has ended.")
     expect(way.page.locator("main")).not_to_contain_text("Firefox")
     other.page.reload()
-    expect(other.page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    other.at("Sign in")
     way.page.get_by_role("link", name="Activity").click()
     expect(way.page.locator("main")).to_contain_text("A code that had been used before was tried")
     way.stop("activity", "Activity")
@@ -308,7 +321,7 @@ def turn_off(way: Walk, base: str, used: str, unused: str) -> None:
     expect(way.page.get_by_role("status")).to_have_text(re.compile("Two-step sign-in is off"))
     way.press("Sign out")
     way.password()
-    expect(way.page.get_by_role("heading", level=1)).to_have_text("Security")
+    way.at("Security")
     way.press("Sign out")
 
 
@@ -321,6 +334,66 @@ def wait(way: Walk) -> None:
     way.refused("Wait 30 seconds")
     expect(way.page.get_by_role("alert")).to_contain_text("You can try again at ")
     way.stop("waiting", "Sign in")
+
+
+def in_german(way: Walk, base: str) -> Walk:
+    """Go through what scripts add: copies, times of one's own, a hint on a password, a question before leaving."""
+    browser = way.page.context.browser
+    assert browser is not None
+    context = browser.new_context(locale="de-DE", timezone_id="Europe/Berlin")
+    context.grant_permissions(["clipboard-read", "clipboard-write"], origin=base)
+    german = Walk(context.new_page(), way.pictures)
+    german.page.set_default_timeout(10_000)
+    german.stops = way.stops
+    german.page.goto(f"{base}/security/account")
+    german.type("Benutzername", "ada")
+    german.type("Passwort", PASSWORD)
+    german.press("Anmelden")
+    german.at("Konto")
+    strength = german.page.locator("#password-new_password-strength")
+    for password, said in (("kurz", "Noch zu kurz"), ("passwordpassword", "Leicht zu erraten"), (PASSWORD, "Schwer")):
+        german.type("Neues Passwort", password)
+        expect(strength).to_contain_text(said)
+    german.stop("german-account", "Konto")
+    german.page.get_by_role("link", name="Sicherheit").click()
+    german.press("Authenticator-App hinzufügen")
+    german.press("Schlüssel kopieren")
+    expect(german.page.get_by_role("button", name="Kopiert")).to_be_visible()
+    secret = german.page.evaluate("navigator.clipboard.readText()").replace(" ", "")
+    german.stop("german-setup-1-key", "Authenticator-App hinzufügen")
+    german.page.get_by_role("link", name="Weiter").click()
+    german.type("Code, den Ihre App jetzt zeigt", _codes(secret)[0])
+    german.press("Einschalten")
+    german.stop("german-setup-3-backup-codes", "Bewahren Sie Ihre Ersatzcodes auf")
+    german.press("Kopieren")
+    codes = german.page.locator(".codes code").all_inner_texts()
+    expect(german.page.get_by_role("button", name="Kopiert")).to_be_visible()
+    assert codes == german.page.evaluate("navigator.clipboard.readText()").split("\n")
+    with german.page.expect_event("dialog") as asked:
+        german.page.locator(".brand").click(no_wait_after=True)
+    assert asked.value.type == "beforeunload"
+    asked.value.dismiss()
+    german.page.get_by_label("Ich habe diese Codes aufbewahrt").check()
+    german.press("Fertig")
+    german.stop("german-security-on", "Sicherheit")
+    expect(german.page.locator("time").first).not_to_contain_text("UTC")
+    german.page.get_by_role("link", name="Verlauf").click()
+    german.stop("german-activity", "Verlauf")
+    german.press("Abmelden")
+    way.stops = german.stops
+    return german
+
+
+def count_down(way: Walk) -> None:
+    """See the time that is left go by."""
+    way.type("Benutzername", "ada")
+    way.type("Passwort", PASSWORD)
+    way.press("Anmelden")
+    expect(way.page.get_by_role("timer")).to_have_text(re.compile(r"^0:[0-3]\d$"))
+    before = way.page.get_by_role("timer").inner_text()
+    expect(way.page.get_by_role("timer")).not_to_have_text(before)
+    way.stops += 1  # the one without script
+    way.stop("german-waiting", "Anmelden")
 
 
 def _codes(secret: str) -> list[str]:
@@ -342,7 +415,10 @@ def served(data: Path, database_url: str | None) -> Iterator[str]:
     """Run the service, and yield the first-run address that it prints."""
     environment = {**os.environ, "UMBRA_DATA_DIR": str(data)}
     if database_url:
+        (data / "logo.svg").write_text(LOGO)
         environment |= {"UMBRA_DATABASE_URL": database_url, "UMBRA_ENCRYPTION_KEYS": new_key().reveal()}
+        environment |= {"UMBRA_BRAND_NAME": "Acme", "UMBRA_BRAND_ACCENT": "#8a2be2"}
+        environment |= {"UMBRA_BRAND_LOGO": str(data / "logo.svg")}
     command = [str(Path(sys.executable).with_name("umbra")), "serve", "--migrate", "--port", str(_free_port())]
     with (data / "log").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
