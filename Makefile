@@ -22,7 +22,7 @@ check: $(VENV)/dev  ## Formatting, lint, types, imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-browse: $(VENV)/dev  ## Walk through every page in a headless browser without scripts (wants chromium, zbarimg, oathtool)
+browse: $(VENV)/dev  ## Walk through every page in a headless browser (wants chromium, zbarimg, oathtool)
 	PYTHONPATH=tests $(BIN)/python -m pages.browser $(SHOTS)
 
 words: $(VENV)/dev  ## Bring the catalogues of the pages' texts up to date, and compile them

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from umbra import brand
+from umbra import brand, settings
 from umbra.brand import Brand
 from umbra.core.errors import Misconfigured
 
@@ -77,3 +77,23 @@ def test_a_logo_is_what_it_begins_like(tmp_path: Path, content: bytes, media_typ
     path = tmp_path / "logo.gif"
     path.write_bytes(content)
     assert brand.Logo(content, media_type) == brand.logo_of(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("brand_accent", "red", "UMBRA_BRAND_ACCENT: must be a colour like #2f55c4"),
+        ("brand_logo", "/nowhere.svg", "UMBRA_BRAND_LOGO: the brand's logo /nowhere.svg cannot be read"),
+        ("brand_name", "x" * 65, "UMBRA_BRAND_NAME: must be 1 to 64 printable characters"),
+        ("brand_name", "a\nb", "UMBRA_BRAND_NAME: must be 1 to 64 printable characters"),
+        ("brand_name", " ", "UMBRA_BRAND_NAME: must be 1 to 64 printable characters"),
+    ],
+)
+def test_a_brand_that_is_none_is_named_at_start(name: str, value: str, said: str) -> None:
+    with pytest.raises(Misconfigured, match=said):
+        settings.checked({name: value})
+
+
+def test_the_servers_brand_is_that_of_its_settings() -> None:
+    chosen = settings.checked({"brand_name": " Acme ", "brand_accent": "#7a1"})
+    assert Brand("Acme", "#7a1") == chosen.brand

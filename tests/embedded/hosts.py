@@ -132,6 +132,7 @@ def application(
     async def vault(member: Annotated[Member, Depends(umbra.user(mfa=True))]) -> dict[str, str]:
         return {"handle": member.handle}
 
+    @app.get("/statement")
     @app.post("/payout")
     async def payout(member: Annotated[Member, Depends(umbra.user(mfa=True, within=FRESH))]) -> dict[str, str]:
         return {"handle": member.handle}

@@ -165,9 +165,19 @@ async def test_whoever_looks_at_a_page_of_the_hosts_is_led_to_what_it_wants_firs
         assert f"{API}/security?notice=enrolment" == wanted.headers["Location"]
         page = await browser.follow(wanted)
         assert ["Two-step sign-in is asked for here. Add an authenticator to go on."] == page.notices
-        await _enrolled(browser, clock)
+        code = await _enrolled(browser, clock)
         assert 200 == (await get("/vault", headers=html)).status_code
-        assert "not_found" != (await browser.client.post("/payout", headers=html)).text
+        clock.move(hosts.FRESH)
+        clock.move(PERIOD)
+        assert (
+            f"{API}/security/step-up?next=%2Fstatement" == (await get("/statement", headers=html)).headers["Location"]
+        )
+        assert "step_up_required" == (await get("/statement")).json()["reason"]
+        assert "step_up_required" == (await browser.client.post("/payout", headers=html)).json()["reason"]
+        page = await browser.open(f"{API}/security/step-up?next=%2Fstatement")
+        proven = await browser.send(page, f"{API}/security/step-up", code=code())
+        assert "/statement" == proven.headers["Location"]
+        assert 200 == (await get("/statement", headers=html)).status_code
 
 
 async def test_after_something_that_was_not_them_the_host_asks_for_a_new_password(visited: Visited) -> None:
