@@ -22,7 +22,7 @@ check: $(VENV)/dev  ## Formatting, lint, types, imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-browse: $(VENV)/dev  ## Walk through every page in a headless browser without scripts (wants chromium, zbarimg, oathtool)
+browse: $(VENV)/dev  ## Walk through every page in a headless browser (wants chromium, zbarimg, oathtool)
 	PYTHONPATH=tests $(BIN)/python -m pages.browser $(SHOTS)
 
 examples: $(VENV)/dev  ## Use the single-page example in a headless browser (wants chromium, zbarimg, oathtool)
@@ -30,6 +30,9 @@ examples: $(VENV)/dev  ## Use the single-page example in a headless browser (wan
 
 docs: $(VENV)/dev  ## Build the documentation site into build/site; a warning is an error
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --fresh-env --quiet -c docs/site -d build/doctrees . build/site
+
+words: $(VENV)/dev  ## Bring the catalogues of the pages' texts up to date, and compile them
+	$(BIN)/python tests/pages/catalogue.py
 
 bench: $(VENV)/dev  ## Compare with a bare endpoint that runs the same statements (wants wrk); QUICK=1 is short
 	PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick)
@@ -61,4 +64,4 @@ $(VENV)/dev: requirements-dev.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/run
 
-.PHONY: help run test check browse examples docs bench sabotage lock clean
+.PHONY: help run test check browse examples docs words bench sabotage lock clean

@@ -3,13 +3,20 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from umbra.brand import Brand
     from umbra.core.events import Event, Happened
     from umbra.embedded import Umbra, Verdict
 
-__all__ = ["Event", "Happened", "Umbra", "Verdict"]
+__all__ = ["Brand", "Event", "Happened", "Umbra", "Verdict"]
 __version__ = "0.1.0"
 
-_HOMES = {"Event": "core.events", "Happened": "core.events", "Umbra": "embedded", "Verdict": "embedded"}
+_HOMES = {
+    "Brand": "brand",
+    "Event": "core.events",
+    "Happened": "core.events",
+    "Umbra": "embedded",
+    "Verdict": "embedded",
+}
 
 
 def __getattr__(name: str) -> Any:

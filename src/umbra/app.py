@@ -23,6 +23,7 @@ from umbra.db import revision
 from umbra.db.transaction import DatabaseFault
 from umbra.mail import flows as mail
 from umbra.pages import router as pages
+from umbra.pages.site import Pages
 from umbra.web.errors import MethodNotAllowed
 from umbra.web.middleware import Guard, Guarded
 from umbra.web.problems import problem
@@ -54,7 +55,8 @@ def application(auth: Auth) -> ASGIApp:
     )
     app.state.umbra = auth
     app.include_router(api, prefix=API_PREFIX)
-    app.include_router(pages.router)
+    app.state.umbra_pages = Pages(auth.settings.brand, auth.settings.issuer)
+    app.include_router(pages.router())
     if auth.settings.api_docs:
         app.add_api_route("/docs", documents, include_in_schema=False)
     app.add_api_route("/healthz", healthz, methods=["GET", "HEAD"], include_in_schema=False)

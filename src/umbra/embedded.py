@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coro
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.routing import iter_route_contexts
@@ -23,6 +24,7 @@ from umbra.api.forms import Delivery
 from umbra.api.router import PARTS
 from umbra.audit.store import DatabaseSink
 from umbra.auth import Auth, PasswordCheck
+from umbra.brand import Brand
 from umbra.core.clock import Clock, SystemClock
 from umbra.core.entropy import Entropy, SystemEntropy
 from umbra.core.errors import Misconfigured, Refused
@@ -36,11 +38,17 @@ from umbra.db.database import Database
 from umbra.db.guest import Accounts, Guest
 from umbra.db.hosted import Hosted, loaded
 from umbra.db.transaction import DatabaseFault
+from umbra.pages import router as pages_face
+from umbra.pages import signin as signin_page
+from umbra.pages import site as sites
+from umbra.pages.addresses import local
+from umbra.pages.site import HostsOwn, Pages
 from umbra.sessions.errors import NotAuthenticated
 from umbra.settings import checked
 from umbra.signin import account, flows, secondfactor
 from umbra.signin.flows import SignedIn
 from umbra.web import caller, gate, host, lookalikes
+from umbra.web.gate import Answer
 from umbra.web.host import Host, Identify
 
 UserT = TypeVar("UserT")
@@ -110,6 +118,11 @@ class Umbra(Generic[UserT]):
         identify: Returns the ``session_id`` that such a token holds, once the application has found it genuine.
         other_logins: Paths that look like a way to sign in and are none, or that end in ``sign_in`` unseen.
         table_prefix: What the names of Umbra's tables begin with.
+        pages: Whether the router has the HTML pages too.
+        templates: A folder of templates that take the place of those of the same name, or extend ``umbra/…``.
+        brand: What the pages look like; without a name they are called as the issuer.
+        sign_in_page: Where on the application's site people sign in, if not on the page that Umbra has with passwords.
+        password_page: Where on its site they choose another password.
         on_event: Called with every event of docs/reference/events.md, beside the request that it belongs to, once it is
             in the audit log.
         settings: Further settings, by their names in ``docs/reference/settings.md``, in lower case without ``UMBRA_``.
@@ -138,6 +151,11 @@ class Umbra(Generic[UserT]):
         identify: Identify | None = None,
         other_logins: Collection[str] = (),
         table_prefix: str = "",
+        pages: bool = False,
+        templates: Path | None = None,
+        brand: Brand | None = None,
+        sign_in_page: str | None = None,
+        password_page: str | None = None,
         on_event: OnEvent | None = None,
         clock: Clock | None = None,
         entropy: Entropy | None = None,
@@ -148,6 +166,8 @@ class Umbra(Generic[UserT]):
             raise Misconfigured("give password_field or check_password: who looks at passwords?")
         if (on_signed_in is None) != (identify is None):
             raise Misconfigured("on_signed_in and identify belong together: what one issues, the other recognises")
+        if pages and on_signed_in is not None:
+            raise Misconfigured("pages go by Umbra's own cookie, and with on_signed_in there is none")
         self._engine = engine
         self._user_model = user_model
         self._require_mfa = require_mfa
@@ -156,6 +176,10 @@ class Umbra(Generic[UserT]):
         self._has_tables_apart = True
         self._on_event = on_event
         self._has_passwords = password_field is not None
+        self._hosts_own = HostsOwn(
+            accounts=True, passwords=password_field is None, sign_in=sign_in_page, new_password=password_page
+        )
+        self._pages = Pages(brand or Brand(), issuer, hosts_own=self._hosts_own, templates=templates) if pages else None
         self._guest = Guest(
             Accounts(
                 **_table_of(user_model),
@@ -211,13 +235,18 @@ class Umbra(Generic[UserT]):
 
     @property
     def router(self) -> APIRouter:
-        """The calls of the contract, without those that make or change accounts; ``login`` if there are passwords."""
+        """The calls of the contract, without those that make or change accounts; ``login`` if there are passwords.
+
+        The pages are beside them, if they are asked for.
+        """
         left_out = HOSTS_OWN if self._has_passwords else HOSTS_OWN | {LOGIN}
         router = APIRouter(dependencies=[Depends(self._bring)])
         for part in PARTS:
             kept = APIRouter(route_class=part.route_class)
             kept.routes = [route for route in part.routes if getattr(route, "path", None) not in left_out]
             router.include_router(kept)
+        if self._pages is not None:
+            router.include_router(pages_face.router(self._hosts_own))
         return router
 
     @asynccontextmanager
@@ -227,7 +256,7 @@ class Umbra(Generic[UserT]):
         Raises:
             Misconfigured: The tables are not there, or the keys do not open what is in them.
         """
-        app.add_exception_handler(Refused, _answered)
+        app.add_exception_handler(Refused, self._answered)
         app.middleware_stack = app.build_middleware_stack()  # it was built for this call, before there was a handler
         for route in lookalikes.among(iter_route_contexts(app.routes), besides=self._other_logins):
             log.warning("%s looks like a way to sign in that does not end in umbra.sign_in", route)
@@ -255,20 +284,33 @@ class Umbra(Generic[UserT]):
         else:
             self._engine.dispose()
 
-    async def sign_in(self, request: Request, user: UserT, *, delivery: Delivery = "cookie") -> Response:
+    async def sign_in(
+        self,
+        request: Request,
+        user: UserT,
+        *,
+        delivery: Delivery | Literal["page"] = "cookie",
+        next: str | None = None,  # noqa: A002 - what it is called in addresses
+    ) -> Response:
         """Sign in somebody whom the application has recognised, and return what to answer.
 
-        That is a session, or, where there is a second factor, ``mfa_required`` with what ``/totp-verify`` wants.
+        That is a session, or, where there is a second factor, ``mfa_required`` with what ``/totp-verify`` wants. To a
+        ``page`` the answer is where to go: ``next``, a path of this site, or the page that asks for the code first.
 
         Raises:
             OriginRefused: Another site asks for a cookie.
             CredentialsRefused: The account is gone, or disabled.
+            Misconfigured: The pages are asked for, and are not there.
         """
         await self._bring(request)
-        if delivery == "cookie" and self._on_signed_in is None:
+        if delivery != "token" and self._on_signed_in is None:
             caller.refuse_foreign_origin(request, self.auth)
+        site = sites.mounted(request, self.auth, self._pages) if delivery == "page" else None
         outcome = await flows.admit(self.auth, self.key_of(user), caller.client_of(request, self.auth))
-        return await signin_face.answer_to(request, self.auth, outcome, delivery)
+        if site is not None:
+            return signin_page.admitted(site, outcome, local(next))
+        kept_in: Delivery = "token" if delivery == "token" else "cookie"
+        return await signin_face.answer_to(request, self.auth, outcome, kept_in)
 
     async def sign_out_everywhere(self, request: Request, user: UserT) -> int:
         """End every session of an account, and every sign-in that waits for its code; return how many sessions.
@@ -328,11 +370,12 @@ class Umbra(Generic[UserT]):
         It goes around what is mounted: ``app.mount("/admin", umbra.gate(admin, mfa=True))``, or into the middleware of
         a mount. Whoever is refused gets the same answers as everywhere.
         """
-        return gate.gated(app, self.user(mfa=mfa, within=within))
+        return gate.gated(app, self.user(mfa=mfa, within=within), self._answer_to)
 
     async def _bring(self, request: HTTPConnection) -> None:
         request.scope[caller.IN_SCOPE] = self.auth
         request.scope[host.IN_SCOPE] = self._host
+        request.scope[sites.IN_SCOPE] = self._pages
 
     def _is_required(self, user: UserT) -> bool:
         return self._require_mfa is not None and self._require_mfa(user)
@@ -361,6 +404,18 @@ class Umbra(Generic[UserT]):
             return await check(await self._loaded(user_id), password.reveal())
 
         return is_right
+
+    async def _answered(self, connection: HTTPConnection, refusal: Exception) -> Any:
+        assert isinstance(refusal, Refused)  # noqa: S101 - a narrowing: it is registered for these
+        return self._answer_to(connection, refusal)
+
+    def _answer_to(self, connection: HTTPConnection, refusal: Refused) -> Answer:
+        """Answer a refusal: with the way to a page that helps, where somebody looks at one, or else as a problem."""
+        if self._pages is not None and isinstance(connection, Request) and sites.looks(connection):
+            help_ = sites.mounted(connection, self.auth, self._pages).helping(connection, refusal)
+            if help_ is not None:
+                return help_
+        return gate.refusal_to(connection, refusal)
 
     async def _loaded(self, key: UserId) -> UserT:
         """Return the application's own object.
@@ -416,8 +471,3 @@ def _column(model: type[Any], name: str) -> Any:
     if name not in mapper.columns:
         raise Misconfigured(f"{model.__name__} has no column {name!r}")
     return mapper.columns[name]
-
-
-async def _answered(connection: HTTPConnection, refusal: Exception) -> Any:
-    assert isinstance(refusal, Refused)  # noqa: S101 - a narrowing: it is registered for these
-    return gate.refusal_to(connection, refusal)

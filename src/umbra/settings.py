@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
+from umbra.brand import NO_COLOUR, Brand, is_colour, logo_of
 from umbra.core import smtp
 from umbra.core.errors import Misconfigured
 
@@ -50,6 +51,9 @@ class Settings(BaseModel):
     smtp_url: SecretStr | None = None
     mail_from: str | None = Field(default=None, validate_default=True)
     api_docs: bool = False
+    brand_name: str | None = None
+    brand_accent: str | None = None
+    brand_logo: Path | None = None
 
     @field_validator("public_url")
     @classmethod
@@ -77,6 +81,30 @@ class Settings(BaseModel):
         if not issuer or len(issuer) > 64 or not issuer.isprintable() or set(issuer) & set(LABEL_BREAKERS):  # noqa: PLR2004
             raise ValueError(f"must be 1 to 64 printable characters without any of {LABEL_BREAKERS}")
         return issuer
+
+    @field_validator("brand_name")
+    @classmethod
+    def _is_a_line(cls, text: str | None) -> str | None:
+        if text is not None and not (0 < len(text.strip()) <= 64 and text.isprintable()):  # noqa: PLR2004
+            raise ValueError("must be 1 to 64 printable characters")
+        return text and text.strip()
+
+    @field_validator("brand_accent")
+    @classmethod
+    def _is_colour(cls, text: str | None) -> str | None:
+        if text is not None and not is_colour(text):
+            raise ValueError(NO_COLOUR)
+        return text
+
+    @field_validator("brand_logo")
+    @classmethod
+    def _is_picture(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            try:
+                logo_of(path)
+            except Misconfigured as error:
+                raise ValueError(str(error)) from None
+        return path
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod
@@ -128,6 +156,11 @@ class Settings(BaseModel):
     def is_https(self) -> bool:
         """Say whether browsers reach us over https."""
         return self.public_url.startswith("https://")
+
+    @property
+    def brand(self) -> Brand:
+        """What the server's pages look like."""
+        return Brand(self.brand_name, self.brand_accent, self.brand_logo)
 
     @property
     def has_default_database(self) -> bool:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import httpx
+import pyotp
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from sqlalchemy import Engine, Integer, String, Uuid, create_engine, event, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -142,11 +143,17 @@ def application(
     async def vault(member: Annotated[Member, Depends(umbra.user(mfa=True))]) -> dict[str, str]:
         return {"handle": member.handle}
 
+    @app.get("/statement")
     @app.post("/payout")
     async def payout(member: Annotated[Member, Depends(umbra.user(mfa=True, within=FRESH))]) -> dict[str, str]:
         return {"handle": member.handle}
 
     return host
+
+
+def code_of(secret: str, clock: FixedClock) -> str:
+    """Return what an app shows now."""
+    return pyotp.TOTP(secret).at(clock.now())
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from sqlalchemy import insert
 
+from pages.browsing import sound
 from umbra.crypto.keyring import new_key
 from umbra.testing import Kit
 
@@ -36,14 +37,21 @@ def test_the_printed_application_is_typed_as_strictly_as_its_developer_likes(tmp
 
 
 @pytest.fixture
-async def acme(empty_postgresql_url: str) -> AsyncIterator[dict[str, Any]]:
+def more(request: pytest.FixtureRequest) -> str:
+    """What else a developer gives, beyond what is printed."""
+    return getattr(request, "param", "")
+
+
+@pytest.fixture
+async def acme(empty_postgresql_url: str, more: str) -> AsyncIterator[dict[str, Any]]:
     """The names that the README's ``app.py`` defines, with its tables made and an account in them."""
     names: dict[str, Any] = {
         "__name__": "app",
         "DATABASE_URL": empty_postgresql_url.replace("postgresql://", "postgresql+asyncpg://"),
         "ENCRYPTION_KEYS": [new_key().reveal()],
     }
-    exec(compile(printed(), "app.py", "exec"), names)  # noqa: S102 - it is our own README
+    source = printed().replace("    public_url=", f"    {more}\n    public_url=")
+    exec(compile(source, "app.py", "exec"), names)  # noqa: S102 - it is our own README
     async with names["engine"].begin() as connection:
         await connection.run_sync(names["Base"].metadata.create_all)
         hashed = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
@@ -104,3 +112,26 @@ async def test_a_password_that_the_host_has_changed_ends_what_was_begun_with_it(
     async with acme["engine"].begin() as connection:
         await connection.execute(acme["User"].__table__.update().values(password_hash="$argon2id$changed"))
     assert "credentials_refused" == (await browser.post("/auth/login", json=login)).json()["reason"]
+
+
+@pytest.mark.parametrize("more", ["pages=True,"], indirect=True)
+async def test_with_pages_people_sign_in_on_them_and_have_all_that_wants_a_password(
+    acme: dict[str, Any], browser: httpx.AsyncClient
+) -> None:
+    browser.headers["Origin"] = ACME
+    login = {"username": "ann@acme.example", "password": PASSWORD, "next": "/auth/security"}
+    wanted = await browser.get("/me", headers={"Accept": "text/html"})
+    assert "/auth/sign-in?next=%2Fme" == wanted.headers["Location"]
+    page = sound(await browser.get("/auth/sign-in"))
+    assert {"/auth/sign-in"} == {form.action for form in page.forms}
+    kit = Kit(acme["umbra"])
+    ann = acme["User"](id=7, email="ann@acme.example")
+    await kit.enrol(ann)
+    assert "/auth/sign-in/code?" in (await browser.post("/auth/sign-in", data=login)).headers["Location"]
+    assert "__Host-umbra_challenge" in browser.cookies
+    code = {"code": await kit.code_for(ann), "next": "/auth/security"}
+    assert "/auth/security" == (await browser.post("/auth/sign-in/code", data=code)).headers["Location"]
+    page = sound(await browser.get("/auth/security"))
+    assert {"/auth/security/disable", "/auth/security/backup-codes"} <= {form.action for form in page.forms}
+    for path in ("/auth/", "/auth/register", "/auth/first-run"):
+        assert 404 == (await browser.get(path)).status_code

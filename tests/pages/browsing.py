@@ -3,13 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from importlib import resources
 
 import httpx
 
 from support.people import BASE_URL
+from umbra.brand import LARGEST_LOGO_BYTES
+from umbra.pages.words import LANGUAGES
 
 SENT_BY_BROWSERS = {"Origin": BASE_URL, "Sec-Fetch-Site": "same-origin"}
 REFERENCES = ("aria-describedby", "aria-labelledby", "for")
+STATIC = resources.files("umbra.pages") / "static"
+FILES_BYTES = sum(len(file.read_bytes()) for file in STATIC.iterdir()) + LARGEST_LOGO_BYTES
+MOST_BYTES = 50_000
+"""What a page may weigh with everything that comes with it, uncompressed."""
 VOID = {"meta", "link", "input", "img", "br"}
 
 
@@ -29,7 +36,8 @@ class Page(HTMLParser):
         self.text = answer.text
         self.title = ""
         self.headings: list[str] = []
-        self.alerts: list[str] = []
+        self.errors: list[str] = []
+        self.language = ""
         self.notices: list[str] = []
         self.codes: list[str] = []
         self.forms: list[FormOnPage] = []
@@ -42,7 +50,7 @@ class Page(HTMLParser):
         self._inputs: list[str] = []
         self._labels: set[str] = set()
         self._referenced: set[str] = set()
-        self._open: list[tuple[str, list[str] | None]] = []
+        self._open: list[tuple[str, list[str] | None, list[str]]] = []
         self.feed(answer.text)
         self.close()
         self._conclude()
@@ -63,23 +71,24 @@ class Page(HTMLParser):
             case "details":
                 self.open_details += "open" in given
         if tag not in VOID:
-            roles = {"alert": self.alerts, "status": self.notices}
-            kept = roles.get(given.get("role", ""), {"h1": self.headings, "code": self.codes}.get(tag))
+            is_error = tag == "li" and any("problem" in classes for _, _, classes in self._open)
+            lists = {"h1": self.headings, "code": self.codes} | ({"li": self.errors} if is_error else {})
+            kept = self.notices if given.get("role") == "status" else lists.get(tag)
             if kept is not None:
                 kept.append("")
-            self._open.append((tag, kept))
+            self._open.append((tag, kept, given.get("class", "").split()))
 
     def handle_endtag(self, tag: str) -> None:
-        opened, _ = self._open.pop()
+        opened, _, _ = self._open.pop()
         if opened != tag:
             self.problems.append(f"</{tag}> closes <{opened}>")
 
     def handle_data(self, data: str) -> None:
         if self._open and self._open[-1][0] == "title":
             self.title += data
-        if any(tag == "a" for tag, _ in self._open):
-            return  # a link beside the text is not the text
-        for _, kept in self._open:
+        if self._open and self._open[-1][0] == "script":
+            self.problems.append("a script stands on the page")
+        for _, kept, _ in self._open:
             if kept is not None:
                 kept[-1] += data
 
@@ -87,15 +96,23 @@ class Page(HTMLParser):
         return next(one for one in self.forms if one.action == action)
 
     def _note_soundness(self, tag: str, given: dict[str, str]) -> None:
-        if tag in {"script", "style"} or "style" in given or any(name.startswith("on") for name in given):
+        if tag == "style" or "style" in given or any(name.startswith("on") for name in given):
             self.problems.append(f"<{tag}> holds script or style")
-        if tag == "html" and given.get("lang") != "en":
-            self.problems.append("no language")
+        if tag == "script" and "/static/umbra.js?" not in given.get("src", ""):
+            self.problems.append("a script that is not ours")
+        if tag == "html":
+            self.language = given.get("lang", "")
         self._ids += [given["id"]] if "id" in given else []
         for name in REFERENCES:
             self._referenced |= set(given.get(name, "").split())
         if tag == "label":
             self._labels.add(given["for"])
+
+    def _conclude_forms(self) -> None:
+        if is_secret(self.answer) and any(form.method == "post" for form in self.forms):
+            self.problems.append("a form whose origin browsers will not name")
+        if unlabelled := set(self._inputs) - self._labels:
+            self.problems.append(f"no label for {unlabelled}")
 
     def _note_input(self, given: dict[str, str]) -> None:
         if "name" in given:
@@ -106,27 +123,38 @@ class Page(HTMLParser):
         if given["type"] == "hidden" or "hidden" in given:
             return
         self._inputs.append(given["id"])
-        self.described |= {given["name"]} if "problem" in given.get("aria-describedby", "").split() else set()
-        if "autocomplete" not in given:
+        if given.get("aria-invalid") == "true":
+            assert f"{given['id']}-error" in given["aria-describedby"].split()
+            self.described.add(given["name"])
+        if "autocomplete" not in given and given["type"] != "checkbox":
             self.problems.append(f"{given['name']} has no autocomplete")
         if given["type"] == "password" and "value" in given:
             self.problems.append("a password stands on the page")
 
     def _conclude(self) -> None:
-        for kept in (self.headings, self.alerts, self.notices, self.codes):
+        self.notices = [text for text in self.notices if text.strip()]  # one that is empty waits for the script
+        for kept in (self.headings, self.errors, self.notices, self.codes):
             kept[:] = [" ".join(text.split()) for text in kept]
         if len(self.headings) != 1:
             self.problems.append("not one h1")
         if not self.title.strip() or self.title.startswith(" "):
             self.problems.append("no title")
+        if self.title.startswith(("Error: ", "Fehler: ")) != bool(self.errors):
+            self.problems.append("a title that does not say whether something was refused")
+        if self.language not in LANGUAGES or self.answer.headers["Content-Language"] != self.language:
+            self.problems.append("no language")
         if len(set(self._ids)) != len(self._ids):
             self.problems.append("an id stands twice")
         if missing := self._referenced - set(self._ids):
             self.problems.append(f"nothing has the ids {missing}")
-        if unlabelled := set(self._inputs) - self._labels:
-            self.problems.append(f"no label for {unlabelled}")
+        self._conclude_forms()
         if self._open:
             self.problems.append("a tag is left open")
+
+
+def is_secret(answer: httpx.Response) -> bool:
+    """Say whether a page passes no address on, which it does when it holds a secret."""
+    return answer.headers["Referrer-Policy"] == "no-referrer"
 
 
 @dataclass
@@ -166,6 +194,9 @@ def sound(answer: httpx.Response, status: int = 200) -> Page:
     assert status == answer.status_code, answer.text
     assert "text/html; charset=utf-8" == answer.headers["Content-Type"]
     assert "no-store" == answer.headers["Cache-Control"]
+    assert "script-src 'self'; style-src 'self'; " in answer.headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+    assert MOST_BYTES > len(answer.content) + FILES_BYTES
     page = Page(answer)
     assert [] == page.problems
     return page

@@ -14,10 +14,11 @@ from umbra.app import application
 from umbra.auth import Auth
 from umbra.core.errors import InvalidRequest
 from umbra.db.opening import open_database
-from umbra.pages import forms, security, signin
+from umbra.pages import account, activity, forms, security, signin, stepup
 from umbra.pages.forms import Form
 
 COOKIE = "umbra_session"
+UNREADABLE = "This form cannot be read. Open the page anew, and try again."
 A_FORM = {**SENT_BY_BROWSERS, "Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -26,13 +27,14 @@ def _targets(router: APIRouter) -> list[str]:
     return [route.path for route in routes if "POST" in (route.methods or ())]
 
 
-WITHIN_A_SESSION = ["/sign-out", *_targets(security.router)]
+INSIDE = (security, account, activity, stepup)
+WITHIN_A_SESSION = ["/sign-out", *(target for part in INSIDE for target in _targets(part.router))]
 FORMS = sorted({*_targets(signin.router), *WITHIN_A_SESSION})
 
 
 def test_the_lists_of_forms_are_not_empty() -> None:
-    assert 15 == len(FORMS)
-    assert 11 == len(WITHIN_A_SESSION)
+    assert 17 == len(FORMS)
+    assert 13 == len(WITHIN_A_SESSION)
 
 
 # Origins, sessions, and the mark of a form
@@ -48,7 +50,7 @@ async def test_no_form_is_taken_from_another_site(alice: Person, browser: Browse
     for target in FORMS:
         refused = sound(await browser.client.post(target, data=mark, headers=said), 403)
         assert ["That did not work"] == refused.headings
-        assert BASE_URL in refused.alerts[0]
+        assert BASE_URL in refused.errors[0]
     assert 200 == (await alice.get("/session")).status_code
 
 
@@ -126,13 +128,13 @@ async def test_a_field_that_a_form_does_not_have_is_refused(alice: Person, brows
     for target in sorted(set(FORMS) - {"/first-run"}):  # which nobody has the address of here
         sent = {**(mark if target in WITHIN_A_SESSION else {}), "is_operator": "yes"}
         refused = sound(await browser.client.post(target, data=sent, headers=SENT_BY_BROWSERS), 422)
-        assert ["Check the form. Form: has a field that is not known here."] == refused.alerts
+        assert [UNREADABLE] == refused.errors
 
 
 async def test_a_body_that_cannot_be_read_gets_a_page_too(alice: Person, client: httpx.AsyncClient) -> None:
     for target in ("/sign-in", "/security/rename"):
         refused = sound(await client.post(target, content=b"a=%FF", headers=A_FORM), 422)
-        assert ["Check the form. Form: cannot be read."] == refused.alerts
+        assert [UNREADABLE] == refused.errors
 
 
 def test_spaces_plus_signs_and_letters_of_all_scripts_arrive_as_typed() -> None:
@@ -152,23 +154,27 @@ async def test_a_database_that_cannot_be_reached_gets_a_page(alice: Person, auth
     transport = httpx.ASGITransport(app=application(replace(auth, db=gone)))
     async with httpx.AsyncClient(transport=transport, base_url=BASE_URL, cookies=alice.client.cookies) as client:
         page = sound(await client.get("/security"), 503)
-        assert ["Unavailable. Nothing was decided; try again."] == page.alerts
+        assert ["We cannot reach our database. Nothing was changed or counted; try again in a moment."] == page.errors
         form = {"username": "alice", "password": alice.password}
         page = sound(await client.post("/sign-in", data=form, headers=SENT_BY_BROWSERS), 503)
         assert ["Sign in"] == page.headings
     await gone.close()
 
 
-async def test_a_page_asks_for_nothing_but_its_stylesheet(browser: Browser) -> None:
+async def test_a_page_asks_for_nothing_but_its_stylesheet_and_its_script(browser: Browser) -> None:
     page = await browser.open("/sign-in")
-    (address,) = [part for part in page.text.split('"') if part.startswith("/static/")]
-    style = await browser.client.get(address)
-    assert (200, "text/css; charset=utf-8") == (style.status_code, style.headers["Content-Type"])
-    assert "immutable" in style.headers["Cache-Control"]
-    assert "url(" not in style.text
-    assert "@import" not in style.text
-    assert "default-src 'none'; style-src 'self'" in page.answer.headers["Content-Security-Policy"]
+    addresses = [part for part in page.text.split('"') if part.startswith("/static/")]
+    files = [await browser.client.get(address) for address in addresses]
+    assert ["text/css; charset=utf-8", "text/javascript; charset=utf-8"] == [
+        file.headers["Content-Type"] for file in files
+    ]
+    for file in files:
+        assert 200 == file.status_code
+        assert "immutable" in file.headers["Cache-Control"]
+        assert not any(word in file.text for word in ("url(", "@import", "http:", "https:", "fetch(", "XMLHttpRequest"))
+    assert "default-src 'none'" in page.answer.headers["Content-Security-Policy"]
     assert "same-origin" == page.answer.headers["Referrer-Policy"], "with no-referrer browsers send Origin: null"
+    assert 404 == (await browser.client.get("/static/umbra.py")).status_code
 
 
 async def test_a_notice_is_one_of_ours_or_none(browser: Browser) -> None:
@@ -178,7 +184,7 @@ async def test_a_notice_is_one_of_ours_or_none(browser: Browser) -> None:
 
 
 async def test_a_forms_target_opened_by_its_address_leads_to_the_security_page(client: httpx.AsyncClient) -> None:
-    for target in ("/security/setup", "/security/sessions/end"):
+    for target in ("/security/rename", "/security/sessions/end"):
         assert "/security" == (await client.get(target)).headers["Location"]
 
 

@@ -30,7 +30,15 @@ async def closed(auth: Auth) -> AsyncIterator[Browser]:
 async def _code_page(person: Person, browser: Browser) -> Page:
     person.client.cookies.clear()
     page = await browser.open("/sign-in")
-    return sound(await browser.send(page, "/sign-in", username=person.username, password=person.password))
+    return await browser.follow(
+        await browser.send(page, "/sign-in", username=person.username, password=person.password)
+    )
+
+
+async def _backup_code_page(person: Person, browser: Browser) -> Page:
+    page = await _code_page(person, browser)
+    (address,) = [link for link in page.links if "backup-code" in link]
+    return await browser.open(address)
 
 
 # First run
@@ -39,18 +47,18 @@ async def _code_page(person: Person, browser: Browser) -> Page:
 async def test_the_first_run_page_makes_the_operators_account_once(auth: Auth, closed: Browser) -> None:
     token = await account.open_first_run(auth)
     assert token is not None
-    address = f"/first-run?token={token.reveal()}"
-    page = await closed.open(address)
+    page = await closed.follow(await closed.client.get(f"/first-run?token={token.reveal()}"))
+    assert token.reveal() not in page.text + str(page.answer.url)
 
-    made = await closed.send(page, None, username="ada", password=PASSWORD, email="ada@example.org")
+    made = await closed.send(page, "/first-run", username="ada", password=PASSWORD, email="ada@example.org")
 
     assert "/sign-in?notice=first-run" == made.headers["Location"]
     assert ["The account is made. Sign in with it now."] == (await closed.follow(made)).notices
     assert COOKIE not in closed.client.cookies
     ada = (await account.find(auth, "ada")).user
     assert (True, "ada@example.org") == (ada.is_operator, ada.email)
-    again = sound(await closed.send(page, None, username="eve", password=PASSWORD), 404)
-    assert ["No longer good. It was used, or the server has printed another."] == again.alerts
+    again = sound(await closed.send(page, "/first-run", username="eve", password=PASSWORD), 404)
+    assert ["This address is not in use"] == again.headings
     assert "umbra users add" in again.text
 
 
@@ -65,14 +73,14 @@ async def test_an_address_that_is_no_first_run_address_says_what_to_do(auth: Aut
 async def test_a_bad_password_leaves_the_first_run_address_good(auth: Auth, closed: Browser) -> None:
     token = await account.open_first_run(auth)
     assert token is not None
-    page = await closed.open(f"/first-run?token={token.reveal()}")
+    page = await closed.follow(await closed.client.get(f"/first-run?token={token.reveal()}"))
 
-    refused = sound(await closed.send(page, None, username="ada", password="too short"), 422)
+    refused = sound(await closed.send(page, "/first-run", username="ada", password="too short"), 422)
 
-    assert ["Password refused. Choose another password: use at least 15 characters."] == refused.alerts
-    assert {"username", "email", "password"} == refused.described
-    assert "ada" == refused.form(None).values["username"]
-    assert 303 == (await closed.send(refused, None, password=PASSWORD)).status_code
+    assert ["Use at least 15 characters."] == refused.errors
+    assert {"password"} == refused.described
+    assert "ada" == refused.form("/first-run").values["username"]
+    assert 303 == (await closed.send(refused, "/first-run", password=PASSWORD)).status_code
 
 
 # Registration
@@ -98,7 +106,7 @@ async def test_whoever_registers_can_sign_in(browser: Browser) -> None:
 async def test_a_name_that_is_taken_is_told_beside_the_form(alice: Person, browser: Browser) -> None:
     page = await browser.open("/register")
     refused = sound(await browser.send(page, "/register", username="ALICE", password=PASSWORD, email="a@b"), 409)
-    assert ["User name taken. Another account has this name."] == refused.alerts
+    assert ["Another account has this user name. Choose another one."] == refused.errors
     assert {"username": "ALICE", "email": "a@b", "password": ""} == refused.form("/register").values
 
 
@@ -125,10 +133,9 @@ async def test_a_wrong_password_and_an_unknown_name_read_alike(alice: Person, br
 
     refused = sound(await browser.send(page, "/sign-in", username=username, password="an attempt at it"), 401)
 
-    assert ["Sign-in refused. User name or password is wrong."] == refused.alerts
-    assert {"username", "password"} == refused.described
+    assert ["The user name or the password is not right."] == refused.errors
+    assert {"username"} == refused.described
     assert username == refused.form("/sign-in").values["username"]
-    assert refused.title.startswith("Problem: ")
     assert "an attempt at it" not in refused.text
     assert "Set-Cookie" not in refused.answer.headers
 
@@ -136,7 +143,7 @@ async def test_a_wrong_password_and_an_unknown_name_read_alike(alice: Person, br
 async def test_a_blank_field_is_told_by_its_label(browser: Browser) -> None:
     page = await browser.open("/sign-in")
     refused = sound(await browser.send(page, "/sign-in", username="alice"), 422)
-    assert ["Check the form. Password: is required."] == refused.alerts
+    assert (["Enter the password."], {"password"}) == (refused.errors, refused.described)
 
 
 async def test_too_many_wrong_passwords_have_to_wait(alice: Person, browser: Browser) -> None:
@@ -147,22 +154,41 @@ async def test_too_many_wrong_passwords_have_to_wait(alice: Person, browser: Bro
 
     refused = sound(await browser.send(page, "/sign-in", username="alice", password="wrong"), 429)
 
-    assert ["Too many attempts. Wait 30 seconds before the next attempt."] == refused.alerts
+    assert ["There were too many wrong attempts. Wait 30 seconds, then try again."] == refused.errors
     assert "30" == refused.answer.headers["Retry-After"]
 
 
 # The code step
 
 
-async def test_a_right_password_alone_shows_the_code_page_and_sets_no_cookie(
+async def test_a_right_password_alone_leads_to_the_code_page_and_signs_nobody_in(
+    enrolled: Person, browser: Browser
+) -> None:
+    enrolled.client.cookies.clear()
+    page = await browser.open("/sign-in")
+
+    asked = await browser.send(page, "/sign-in", username="alice", password=enrolled.password)
+
+    assert "/sign-in/code" == asked.headers["Location"]
+    cookie = asked.headers["Set-Cookie"]
+    assert cookie.startswith("umbra_challenge=umc_")
+    assert cookie.endswith("; Max-Age=300; HttpOnly; SameSite=Lax; Path=/")
+    page = await browser.follow(asked)
+    assert ["Enter your code"] == page.headings
+    assert "umc_" not in page.text
+    assert 303 == (await browser.client.get("/security")).status_code
+
+
+async def test_the_code_page_has_one_field_that_phones_and_password_managers_know(
     enrolled: Person, browser: Browser
 ) -> None:
     page = await _code_page(enrolled, browser)
-
-    assert ["Enter your code"] == page.headings
-    assert "Set-Cookie" not in page.answer.headers
-    assert all(form.values["mfa_token"].startswith("umc_") for form in page.forms)
-    assert 303 == (await browser.client.get("/security")).status_code
+    assert {"code": ""} == page.form("/sign-in/code").values
+    assert 'autocomplete="one-time-code"' in page.text
+    assert 'inputmode="numeric"' in page.text
+    assert "maxlength" not in page.text
+    page = await _backup_code_page(enrolled, browser)
+    assert {"backup_code": ""} == page.form("/sign-in/code").values
 
 
 async def test_a_code_signs_in_once(enrolled: Person, browser: Browser) -> None:
@@ -174,7 +200,7 @@ async def test_a_code_signs_in_once(enrolled: Person, browser: Browser) -> None:
     page = await _code_page(enrolled, browser)
     refused = sound(await browser.send(page, "/sign-in/code", code=code), 400)
 
-    assert ["Code refused. The code is not right, or no longer good."] == refused.alerts
+    assert ["This code is not right, or no longer good. Wait until your app shows the next one."] == refused.errors
     assert {"code"} == refused.described
     assert code not in refused.text
     assert COOKIE not in browser.client.cookies
@@ -183,8 +209,7 @@ async def test_a_code_signs_in_once(enrolled: Person, browser: Browser) -> None:
 
 
 async def test_a_backup_code_signs_in_and_the_next_page_says_so(enrolled: Person, browser: Browser) -> None:
-    page = await _code_page(enrolled, browser)
-    assert 0 == page.open_details
+    page = await _backup_code_page(enrolled, browser)
 
     signed_in = await browser.send(page, "/sign-in/code", backup_code=enrolled.backup_codes[0])
 
@@ -193,20 +218,31 @@ async def test_a_backup_code_signs_in_and_the_next_page_says_so(enrolled: Person
     assert "9 of 10 left" in page.text
 
 
-async def test_a_refused_backup_code_keeps_its_field_open(enrolled: Person, browser: Browser) -> None:
-    page = await _code_page(enrolled, browser)
+@pytest.mark.parametrize(
+    ("typed", "status", "told"),
+    [
+        ("", 422, "Enter the six digits that your app shows, or a backup code."),
+        ("0000-0000", 422, "Enter the 20 letters and digits of a backup code, as they were shown."),
+        ("0000-0000-0000-0000-0001", 422, "Check this backup code: there is a typing error in it."),
+        ("0000-0000-0000-0000-0000", 400, "This backup code is not right, or has been used. Try another one."),
+    ],
+)
+async def test_a_refused_backup_code_is_told_at_its_field(
+    enrolled: Person, browser: Browser, typed: str, status: int, told: str
+) -> None:
+    page = await _backup_code_page(enrolled, browser)
 
-    refused = sound(await browser.send(page, "/sign-in/code", backup_code="0000-0000"), 422)
+    refused = sound(await browser.send(page, "/sign-in/code", backup_code=typed), status)
 
-    assert ["Check the form. Backup code: must be 20 letters and digits, as they were shown."] == refused.alerts
-    assert ({"backup_code"}, 1) == (refused.described, refused.open_details)
+    assert ([told], {"backup_code"}) == (refused.errors, refused.described)
+    assert ["Enter a backup code"] == refused.headings
 
 
 async def test_both_codes_at_once_are_refused(enrolled: Person, browser: Browser) -> None:
-    token = (await _code_page(enrolled, browser)).form("/sign-in/code").values["mfa_token"]
-    both = {"mfa_token": token, "code": "123456", "backup_code": enrolled.backup_codes[0]}
+    await _code_page(enrolled, browser)
+    both = {"code": "123456", "backup_code": enrolled.backup_codes[0]}
     refused = sound(await browser.client.post("/sign-in/code", data=both, headers=SENT_BY_BROWSERS), 422)
-    assert ["Check the form. Code: fill in either the code or a backup code."] == refused.alerts
+    assert ["Enter a code or a backup code, and not both."] == refused.errors
 
 
 @pytest.mark.parametrize("end", ["time", "alteration"])
@@ -217,12 +253,13 @@ async def test_a_challenge_that_is_over_leads_back_to_the_password(
     if end == "time":
         clock.move(timedelta(minutes=5))
     else:
-        page.forms[0].values["mfa_token"] = ""
+        browser.client.cookies.set("umbra_challenge", "umc_altered")
 
     refused = sound(await browser.send(page, "/sign-in/code", code=enrolled.fresh_code()), 401)
 
     assert ["Sign in"] == refused.headings
-    assert ["Sign-in expired. Start again with your password."] == refused.alerts
+    assert ["This sign-in took too long, or had too many wrong codes. Start again here."] == refused.errors
+    assert "umbra_challenge=; Max-Age=0" in refused.answer.headers["Set-Cookie"]
 
 
 async def test_too_many_wrong_codes_have_to_wait(enrolled: Person, browser: Browser) -> None:
@@ -232,15 +269,61 @@ async def test_too_many_wrong_codes_have_to_wait(enrolled: Person, browser: Brow
 
     refused = sound(await browser.send(page, "/sign-in/code", code=enrolled.wrong_code()), 429)
 
-    assert ["Too many attempts. Wait 30 seconds before the next attempt."] == refused.alerts
+    assert ["There were too many wrong attempts. Wait 30 seconds, then try again."] == refused.errors
     assert "30" == refused.answer.headers["Retry-After"]
 
 
 async def test_the_code_step_opened_by_its_address_begins_with_the_password(browser: Browser) -> None:
     assert "/sign-in" == (await browser.client.get("/sign-in/code")).headers["Location"]
+    wanted = await browser.client.get("/sign-in/code?next=%2Fsecurity%2Factivity")
+    assert "/sign-in?next=%2Fsecurity%2Factivity" == wanted.headers["Location"]
 
 
 # Coming and going
+
+
+@pytest.mark.parametrize("is_enrolled", [False, True])
+async def test_whoever_wanted_a_page_gets_it_after_signing_in(
+    alice: Person, browser: Browser, *, is_enrolled: bool
+) -> None:
+    if is_enrolled:
+        await alice.enrol()
+    alice.client.cookies.clear()
+    sent = await browser.client.get("/security/activity")
+    assert "/sign-in?next=%2Fsecurity%2Factivity" == sent.headers["Location"]
+
+    page = await browser.follow(sent)
+    answer = await browser.send(page, "/sign-in", username="alice", password=alice.password)
+    if is_enrolled:
+        page = await browser.follow(answer)
+        page = sound(await browser.send(page, "/sign-in/code", code=alice.wrong_code()), 400)
+        answer = await browser.send(page, "/sign-in/code", code=alice.fresh_code())
+
+    assert "/security/activity" == answer.headers["Location"]
+    assert "/security/activity" == (await browser.client.get("/sign-in?next=/security/activity")).headers["Location"]
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    ["https://evil.example/", "//evil.example", "/\\evil.example", "\t//evil.example", "javascript:alert(1)", "evil",
+     "/\t/evil.example", "/ok\r\nSet-Cookie: a=b", "/" + "x" * 2000, ""],
+)  # fmt: skip
+async def test_nobody_is_sent_to_another_site_after_signing_in(alice: Person, browser: Browser, elsewhere: str) -> None:
+    signed_in = await browser.client.get("/sign-in", params={"next": elsewhere})
+    assert "/security" == signed_in.headers["Location"]
+    alice.client.cookies.clear()
+    page = sound(await browser.client.get("/sign-in", params={"next": elsewhere}))
+    assert "next" not in page.form("/sign-in").values
+    form = {"username": "alice", "password": alice.password, "next": elsewhere}
+    answer = await browser.client.post("/sign-in", data=form, headers=SENT_BY_BROWSERS)
+    assert "/security" == answer.headers["Location"]
+
+
+async def test_what_a_request_calls_the_host_is_in_no_address(browser: Browser) -> None:
+    answer = await browser.client.get("/security", headers={"Host": "evil.example", "X-Forwarded-Host": "evil.example"})
+    assert "/sign-in" == answer.headers["Location"]
+    page = sound(await browser.client.get("/sign-in", headers={"Host": "evil.example"}))
+    assert "evil" not in page.text
 
 
 async def test_home_is_the_security_page_for_whoever_is_signed_in(alice: Person, browser: Browser) -> None:
@@ -256,6 +339,7 @@ async def test_signing_out_ends_the_session_and_takes_the_cookie(alice: Person, 
     gone = await browser.send(await browser.open("/security"), "/sign-out")
 
     assert "umbra_session=; Max-Age=0; HttpOnly; SameSite=Lax; Path=/" == gone.headers["Set-Cookie"]
+    assert "/sign-in?notice=signed-out" == gone.headers["Location"]
     assert ["You are signed out."] == (await browser.follow(gone)).notices
     alice.client.cookies.set(COOKIE, token)
     assert "/sign-in" == (await browser.client.get("/security")).headers["Location"]

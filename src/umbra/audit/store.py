@@ -11,6 +11,7 @@ from umbra.audit.tables import AuditRow
 from umbra.core.clock import Clock
 from umbra.core.errors import Unavailable
 from umbra.core.events import Happened
+from umbra.core.ids import UserId
 from umbra.db.database import Database
 from umbra.db.statements import insert_given
 from umbra.db.transaction import Chain, Transaction
@@ -85,8 +86,10 @@ def keeping(happened: Happened, at: datetime) -> dict[str, Any]:
     }
 
 
-async def newest(db: Database, limit: int, user_id: int | None = None) -> list[AuditEvent]:
-    """Return the last ``limit`` events, the newest first."""
+async def newest(
+    db: Database, limit: int, user_id: UserId | None = None, *, before: int | None = None
+) -> list[AuditEvent]:
+    """Return the last ``limit`` events, of one account or of all, older than event ``before``; the newest first."""
     wanted = select(
         AuditRow.id,
         AuditRow.at,
@@ -99,5 +102,7 @@ async def newest(db: Database, limit: int, user_id: int | None = None) -> list[A
     ).order_by(AuditRow.id.desc())
     if user_id is not None:
         wanted = wanted.where(AuditRow.user_id == user_id)
+    if before is not None:
+        wanted = wanted.where(AuditRow.id < before)
     async with db.read() as tx:
         return [AuditEvent(*row) for row in await tx.execute(wanted.limit(limit))]

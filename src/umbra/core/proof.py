@@ -1,6 +1,7 @@
 """What somebody offers to prove who they are, after the border has cleaned it."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from umbra.core.errors import InvalidRequest, Refused
 from umbra.core.secret import Secret
@@ -46,3 +47,14 @@ class CodeRefused(Refused):
     def cause(self) -> str:
         """One of ``wrong``, ``late``, ``replayed``, ``superseded``, ``moved_secret``."""
         return self._cause
+
+
+class ClockOff(CodeRefused):
+    """The first code of a set-up is right for another moment: the app's clock is off by ``off_by``, ahead if positive.
+
+    It is the one refusal that says so, since whoever sets an app up holds its secret; a face may tell them.
+    """
+
+    def __init__(self, off_by: timedelta) -> None:
+        super().__init__("late")
+        self.off_by = off_by

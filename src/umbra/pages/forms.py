@@ -11,6 +11,10 @@ from umbra.core.proof import SecondFactorProof, TotpProof
 from umbra.core.secret import Secret
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
+REQUIRED = "is required"
+EITHER = "is one proof of several, and one is wanted"
+NEITHER = "is one of two proofs, and neither was sent"
+
 MOST_FIELDS = 16
 """More than any form of ours has, and few enough to take apart at once."""
 
@@ -34,6 +38,10 @@ class Form:
         """Return the text of a field that may be blank."""
         return self.texts.get(name) or None
 
+    def has(self, name: str) -> bool:
+        """Say whether the form has that field, filled in or blank."""
+        return name in self.texts
+
     def required(self, name: str) -> str:
         """Return the text of a field.
 
@@ -42,7 +50,7 @@ class Form:
         """
         text = self.optional(name)
         if text is None:
-            raise InvalidRequest((name, "is required"))
+            raise InvalidRequest((name, REQUIRED))
         return text
 
     def second_factor(self) -> SecondFactorProof:
@@ -56,8 +64,12 @@ class Form:
                 return TotpProof(typed.totp_code(code))
             case None, str(code):
                 return codes.parse(code)
+            case None, None:
+                raise InvalidRequest(
+                    ("backup_code" if self.has("backup_code") and not self.has("code") else "code", NEITHER)
+                )
             case _:
-                raise InvalidRequest(("code", "fill in either the code or a backup code"))
+                raise InvalidRequest(("code", EITHER))
 
     def proof(self) -> SecondFactorProof | Secret[str]:
         """Return the one proof that was filled in, which may be the password.
@@ -69,7 +81,7 @@ class Form:
         if password is None:
             return self.second_factor()
         if self.optional("code") or self.optional("backup_code"):
-            raise InvalidRequest(("password", "fill in either the password or a code"))
+            raise InvalidRequest(("password", EITHER))
         return typed.password(password)
 
 

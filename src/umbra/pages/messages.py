@@ -1,90 +1,223 @@
 """What a page says: about a refusal, and about what has just been done."""
 
+import gettext
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from starlette.requests import Request
 
 from umbra.attempts.errors import AttemptsSpent
 from umbra.core.errors import InvalidRequest, Refused
+from umbra.core.proof import ClockOff
+from umbra.pages.forms import EITHER, NEITHER, REQUIRED, Form
+from umbra.pages.words import marked
 from umbra.passwords.errors import PasswordRefused
-from umbra.settings import Settings
-from umbra.web.errors import OriginRefused, UnsupportedMediaType
+from umbra.web.errors import OriginRefused
 from umbra.web.problems import ANSWERS, headers_of
 
+Words = gettext.NullTranslations
+
 NOTICES = {
-    "first-run": "The account is made. Sign in with it now.",
-    "registered": "Your account is made. Sign in with it now.",
-    "signed-out": "You are signed out.",
-    "backup-code": "You signed in with a backup code, which is used up now.",
-    "stepped-up": "Thank you. You can add an authenticator now.",
-    "added": "The authenticator is added, and your other sessions have ended.",
-    "renamed": "The authenticator has its new name.",
-    "removed": "The authenticator is removed.",
-    "disabled": "Two-step sign-in is off, and your other sessions have ended.",
-    "password": "Your password is changed, and your other sessions have ended.",
-    "session-ended": "The session has ended.",
-    "sessions-ended": "Your other sessions have ended.",
+    "first-run": marked("The account is made. Sign in with it now."),
+    "registered": marked("Your account is made. Sign in with it now."),
+    "signed-out": marked("You are signed out."),
+    "backup-code": marked("You signed in with a backup code, which is used up now."),
+    "enrolment": marked("Two-step sign-in is asked for here. Add an authenticator to go on."),
+    "added": marked("The authenticator is added, and your other sessions have ended."),
+    "renamed": marked("The authenticator has its new name."),
+    "removed": marked("The authenticator is removed."),
+    "disabled": marked("Two-step sign-in is off, and your other sessions have ended."),
+    "password": marked("Your password is changed, and your other sessions have ended."),
+    "email": marked("Your mail address is changed."),
+    "session-ended": marked("The session has ended."),
+    "sessions-ended": marked("Your other sessions have ended."),
+    "not-me": marked("Your other sessions have ended. Now choose a new password, one that you use nowhere else."),
 }
 """What an address may ask to be told by ``?notice=``: these texts and no others."""
 
-_LABELS = {
-    "authenticator_id": "Authenticator",
-    "backup_code": "Backup code",
-    "code": "Code",
-    "current_password": "Current password",
-    "email": "E-mail address",
-    "name": "Name",
-    "new_password": "New password",
-    "password": "Password",
-    "session_id": "Session",
-    "username": "User name",
+REASONS = {
+    "credentials_refused": marked("The user name or the password is not right."),
+    "challenge_refused": marked("This sign-in took too long, or had too many wrong codes. Start again here."),
+    "not_authenticated": marked("You are not signed in. Sign in, and come back."),
+    "code_refused": marked("This code is not right, or no longer good. Wait until your app shows the next one."),
+    "attempts_spent": marked("There were too many wrong attempts. Wait %(wait)s, then try again."),
+    "step_up_required": marked("It is a while since you showed that it is you. Do it again, and we go on."),
+    "origin_refused": marked(
+        "This form came from another site, or from a page that is out of date. Open %(address)s and try again."
+    ),
+    "registration_closed": marked("Accounts are made by the operator here. Ask for one."),
+    "not_found": marked("There is nothing here, or not any more."),
+    "method_not_allowed": marked("This address takes no such request."),
+    "too_large": marked("That was more than we take. Send less."),
+    "unsupported_media_type": marked("This address takes forms."),
+    "internal": marked("Something of ours is broken. Nothing was changed."),
+    "username_taken": marked("Another account has this user name. Choose another one."),
+    "no_setup_pending": marked("The set-up was not finished within ten minutes. Begin again."),
+    "not_enabled": marked("Two-step sign-in is off. Add an authenticator first."),
+    "last_authenticator": marked(
+        "This is your only authenticator. Add another one first, or turn two-step sign-in off."
+    ),
+    "name_taken": marked("Another authenticator of yours has this name. Choose another one."),
+    "password_refused": marked("Choose another password."),
+    "busy": marked("There is a crowd here just now. Nothing was counted against you; try again in a moment."),
+    "unavailable": marked("We cannot reach our database. Nothing was changed or counted; try again in a moment."),
+}
+"""What to do about each reason; a reason that has no line here is told in the words of the JSON face."""
+
+BACKUP_CODE_REFUSED = marked("This backup code is not right, or has been used. Try another one.")
+PASSWORD_WRONG = marked("This is not your password.")
+CLOCK_AHEAD = marked(
+    "Your phone’s clock is ahead by about %(time)s. Set it to the network’s time, then type a new code."
+)
+CLOCK_BEHIND = marked(
+    "Your phone’s clock is behind by about %(time)s. Set it to the network’s time, then type a new code."
+)
+
+MISSING = {
+    "backup_code": marked("Enter one of your backup codes."),
+    "code": marked("Enter the six digits that your app shows."),
+    "current_password": marked("Enter your current password."),
+    "email": marked("Enter a mail address."),
+    "name": marked("Enter a name."),
+    "new_password": marked("Enter a new password."),
+    "password": marked("Enter the password."),
+    "username": marked("Enter the user name."),
+}
+MALFORMED = {
+    "backup_code": marked("Enter the 20 letters and digits of a backup code, as they were shown."),
+    "code": marked("Enter the six digits that your app shows, such as 123 456."),
+    "email": marked("Enter a mail address such as name@example.org."),
+    "name": marked("Enter a name of at most 64 printable characters."),
+    "password": marked("Enter the password without control characters."),
+    "username": marked("Enter a user name of at most 128 printable characters."),
+}
+PROBLEMS = {
+    "has a typing error in it": marked("Check this backup code: there is a typing error in it."),
+    EITHER: marked("Enter a code or a backup code, and not both."),
+    NEITHER: marked("Enter the six digits that your app shows, or a backup code."),
+}
+UNREADABLE = marked("This form cannot be read. Open the page anew, and try again.")
+
+WEAK = {
+    "use at least N characters": marked("Use at least %(number)s characters."),
+    "use at most N bytes": marked("Use at most %(number)s bytes."),
+    "do not build it from your name or ours": marked("Do not build the password from your name or ours."),
+    "it is too easy to guess; use several uncommon words": marked(
+        "This password is easy to guess. Use several uncommon words."
+    ),
 }
 
-_LONG_WAIT_SECONDS = 120
-"""From here on a wait is also said in minutes."""
+_FIELDS = {
+    "code_refused": ("backup_code", "code"),
+    "credentials_refused": ("username", "current_password", "password"),
+    "name_taken": ("name",),
+    "password_refused": ("new_password", "password"),
+    "username_taken": ("username",),
+}
+"""Where on a form a refusal belongs: to the first of these that was filled in."""
+
+_LONG_WAIT = timedelta(minutes=2)
+"""From here on a time is said in minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong, in words that say what to do, and with which field."""
+
+    text: str
+    field: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A refusal in words for a person, and how HTTP says it."""
+    """A refusal in words for a person, and how HTTP says it; ``place`` names the form that it is about."""
 
     status: int
-    title: str
-    text: str
-    headers: Mapping[str, str]
+    problems: tuple[Problem, ...]
+    place: str | None = None
+    until: datetime | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def at(self, place: str, name: str) -> str | None:
+        """Return what is wrong with a field of a form."""
+        if place != self.place:
+            return None
+        return next((problem.text for problem in self.problems if problem.field == name), None)
 
 
-def notice_of(request: Request) -> str | None:
+def notice_of(request: Request, words: Words) -> str | None:
     """Return the text that the address asks for."""
-    return NOTICES.get(request.query_params.get("notice", ""))
+    text = NOTICES.get(request.query_params.get("notice", ""))
+    return None if text is None else words.gettext(text)
 
 
-def tell(refusal: Refused, settings: Settings) -> Told:
-    """Put a refusal into words; it repeats nothing of what was sent."""
-    status, title, text = ANSWERS[refusal.reason]
+def tell(
+    refusal: Refused, words: Words, now: datetime, address: str, *, place: str | None = None, form: Form | None = None
+) -> Told:
+    """Put a refusal of a form into words; it repeats nothing of what was sent. ``address`` is where we are."""
+    until = now + timedelta(seconds=refusal.retry_after_seconds) if isinstance(refusal, AttemptsSpent) else None
+    problems = tuple(_problems(refusal, words, address, form))
+    return Told(int(ANSWERS[refusal.reason][0]), problems, place, until, headers_of(refusal))
+
+
+def _problems(refusal: Refused, words: Words, address: str, form: Form | None) -> list[Problem]:
+    where = _field(refusal.reason, form)
     match refusal:
         case InvalidRequest(problems=problems):
-            title = "Check the form"
-            text = " ".join(f"{_LABELS.get(name, 'Form')}: {problem}." for name, problem in problems)
+            return [_malformed(name, problem, words, form) for name, problem in problems]
         case AttemptsSpent(retry_after_seconds=seconds):
-            text = f"Wait {_duration(seconds)} before the next attempt."
-        case PasswordRefused(why=why):
-            text = f"Choose another password: {why}."
+            wait = duration(timedelta(seconds=seconds), words)
+            return [Problem(words.gettext(REASONS[refusal.reason]) % {"wait": wait})]
+        case ClockOff(off_by=off_by):
+            text = CLOCK_AHEAD if off_by > timedelta(0) else CLOCK_BEHIND
+            return [Problem(words.gettext(text) % {"time": duration(abs(off_by), words)}, where)]
         case OriginRefused():
-            title = "Form refused"
-            text = (
-                "The form came from another site, or from a page that is out of date. "
-                f"Open {settings.public_url} and try again."
-            )
-        case UnsupportedMediaType():
-            text = "This address takes forms."
+            return [Problem(words.gettext(REASONS[refusal.reason]) % {"address": address})]
+        case PasswordRefused(why=why):
+            return [Problem(_weak(why, words), where)]
         case _:
-            pass
-    return Told(int(status), title, text, headers_of(refusal))
+            return [Problem(words.gettext(_text(refusal.reason, where)), where)]
 
 
-def _duration(seconds: int) -> str:
-    if seconds < _LONG_WAIT_SECONDS:
-        return f"{seconds} second{'' if seconds == 1 else 's'}"
-    return f"{seconds} seconds ({-(-seconds // 60)} minutes)"
+def _text(reason: str, where: str | None) -> str:
+    match reason, where:
+        case "code_refused", "backup_code":
+            return BACKUP_CODE_REFUSED
+        case "credentials_refused", "current_password" | "password":
+            return PASSWORD_WRONG
+        case _:
+            return REASONS.get(reason) or ANSWERS[reason][2]
+
+
+def _field(reason: str, form: Form | None) -> str | None:
+    """Return the field that a refusal is about: the first that was filled in, or else that the form has."""
+    if form is None:
+        return None
+    names = [name for name in _FIELDS.get(reason, ()) if form.has(name)]
+    return next((name for name in names if form.optional(name)), names[0] if names else None)
+
+
+def _malformed(name: str, problem: str, words: Words, form: Form | None) -> Problem:
+    if form is None or name not in MISSING:
+        return Problem(words.gettext(UNREADABLE))
+    texts = MISSING if problem in {REQUIRED, "must not be empty"} else MALFORMED
+    text = PROBLEMS.get(problem) or texts.get(name) or MISSING[name]
+    return Problem(words.gettext(text), name)
+
+
+def _weak(why: str, words: Words) -> str:
+    """Return what is wrong with a password; the policy says it in English, with a number in it perhaps."""
+    number = next(iter(re.findall(r"\d+", why)), "")
+    text = WEAK.get(re.sub(r"\d+", "N", why))
+    return why if text is None else words.gettext(text) % {"number": number}
+
+
+def duration(time: timedelta, words: Words) -> str:
+    """Return a length of time in words, in the coarser unit when it is long."""
+    seconds = int(time.total_seconds())
+    if time < _LONG_WAIT:
+        return words.ngettext("%(count)s second", "%(count)s seconds", seconds) % {"count": seconds}
+    minutes = -(-seconds // 60)
+    return words.ngettext("%(count)s minute", "%(count)s minutes", minutes) % {"count": minutes}

@@ -1,32 +1,55 @@
-"""The whole HTML face."""
+"""The whole HTML face, for the server and for whoever mounts it."""
 
 from fastapi import APIRouter, Request, Response
 
-from umbra.pages import security, signin
-from umbra.pages.render import STYLESHEET, see_other
+from umbra.pages import account, activity, security, signin, stepup
 from umbra.pages.route import PageRoute
-from umbra.pages.visitor import TheAuth, is_signed_in
+from umbra.pages.site import NOTHING, HostsOwn, TheSite
+from umbra.pages.visitor import is_signed_in
 
-router = APIRouter(include_in_schema=False, route_class=PageRoute)
-styles = APIRouter()
+home = APIRouter(route_class=PageRoute)
+assets = APIRouter()
 
-STYLESHEET_SECONDS = 365 * 24 * 3600
-"""A year: pages name the file by its content, so a kept one is never an old one."""
+PARTS = (home, signin.router, account.router, activity.router, stepup.router, security.router, assets)
+"""The last part of ``security`` takes what stands behind no other address."""
+
+KEPT_SECONDS = 365 * 24 * 3600
+"""A year: pages name a file by its content, so a kept one is never an old one."""
+
+ACCOUNTS = {"/", "/first-run", "/register", "/security/account", "/security/password", "/security/email"}
+PASSWORDS = {"/sign-in"}
+"""What a host does itself, as it says, and has no pages of ours for."""
 
 
-@router.get("/")
-async def home(request: Request, auth: TheAuth) -> Response:
+@home.get("/")
+async def begin(request: Request, site: TheSite) -> Response:
     """Send people to where they belong."""
-    return see_other("/security" if await is_signed_in(request, auth) else "/sign-in")
+    return site.see_other("/security" if await is_signed_in(request, site.auth) else "/sign-in")
 
 
-@styles.get("/static/umbra.css")
-async def stylesheet() -> Response:
-    """Return what pages look like."""
-    kept = {"Cache-Control": f"public, max-age={STYLESHEET_SECONDS}, immutable"}
-    return Response(STYLESHEET, headers=kept, media_type="text/css")
+@assets.get("/static/{name}")
+async def asset(name: str, site: TheSite) -> Response:
+    """Return one of the files that pages are made of."""
+    found = site.pages.assets.get(name)
+    if found is None:
+        return Response(status_code=404)
+    return Response(
+        found.content,
+        headers={
+            "Cache-Control": f"public, max-age={KEPT_SECONDS}, immutable",
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+            "X-Content-Type-Options": "nosniff",
+        },
+        media_type=found.media_type,
+    )
 
 
-router.include_router(signin.router)
-router.include_router(security.router)
-router.include_router(styles)
+def router(hosts_own: HostsOwn = NOTHING) -> APIRouter:
+    """Return the pages, without those of what a host does itself."""
+    left_out = (ACCOUNTS if hosts_own.accounts else set()) | (PASSWORDS if hosts_own.passwords else set())
+    whole = APIRouter()
+    for part in PARTS:
+        kept = APIRouter()
+        kept.routes = [route for route in part.routes if getattr(route, "path", None) not in left_out]
+        whole.include_router(kept, include_in_schema=False)
+    return whole

@@ -12,7 +12,7 @@ from umbra.pages.forms import Form
 from umbra.sessions import flows as sessions
 from umbra.sessions.errors import NotAuthenticated
 from umbra.sessions.session import Current
-from umbra.web import caller
+from umbra.web import caller, cookies
 
 
 async def the_auth(request: Request) -> Auth:
@@ -74,11 +74,16 @@ def session_token(request: Request, auth: Auth) -> str:
     Raises:
         NotAuthenticated: There is no cookie, or more than one.
     """
-    match caller.session_cookies(request, auth):
-        case [token]:
-            return token
-        case _:
-            raise NotAuthenticated
+    token = lone_cookie(request, auth, cookies.SESSION)
+    if token is None:
+        raise NotAuthenticated
+    return token
+
+
+def lone_cookie(request: Request, auth: Auth, name: str) -> str | None:
+    """Return the value of a cookie of ours, unless there is none, or more than one."""
+    values = caller.cookie_values(request, auth, name)
+    return values[0] if len(values) == 1 else None
 
 
 async def is_signed_in(request: Request, auth: Auth) -> bool:

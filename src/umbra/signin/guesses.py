@@ -134,7 +134,8 @@ async def look_at_pending(
         NoSetupPending: This session has begun none, or it has expired; nothing was charged.
         NameTaken: Another authenticator has got its name meanwhile; nothing was charged.
         AttemptsSpent: The account has to wait; nothing was charged.
-        CodeRefused: Wrong, or outside its time.
+        ClockOff: The code is right for another moment.
+        CodeRefused: It is wrong.
     """
     now = auth.clock.now()
     budget = attempts.totp_budget(user_id)
@@ -143,7 +144,7 @@ async def look_at_pending(
         await totp.refuse_taken_name(tx, user_id, pending.name)
         failures = await attempts.charge(tx, budget, now)
     async with _telling_of_a_lock(auth, user_id, client, failures):
-        found = await totp_flows.match(auth, user_id, [opened], code, now)
+        found = await totp_flows.match_first(auth, user_id, opened, code, now)
     return pending, Proven(user_id, found, budget, "confirm")
 
 

@@ -102,7 +102,8 @@ async def confirm(auth: Auth, me: Current, code: Digits, client: Client) -> Conf
         NoSetupPending: This session has begun none, or it has expired.
         NameTaken: Another authenticator has got its name meanwhile.
         AttemptsSpent: The account has to wait.
-        CodeRefused: Wrong, outside its time, or already used.
+        ClockOff: The code is right for another moment, which whoever sets the app up may be told.
+        CodeRefused: Wrong, or already used.
         Busy: The hashing pool is full; nothing was charged.
     """
     async with watching(auth.sink, Event.AUTHENTICATOR_CONFIRMED, client, me.user.id) as note:

@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NewType
 
 from umbra.core.proof import CodeRefused
@@ -65,3 +65,9 @@ def acceptable_step(steps: Iterable[Step], *, now: Step, after: Step | None) -> 
         else:
             return step
     raise CodeRefused(cause)
+
+
+def clock_off(secret: bytes, code: Digits, *, now: Step) -> timedelta | None:
+    """Return how far ahead the clock that made ``code`` is, at the least; ``None`` where it is not in sight."""
+    away = [step - now for step in steps_of(secret, code, now=now)]
+    return timedelta(seconds=PERIOD_SECONDS * min(away, key=abs)) if away else None

@@ -8,7 +8,7 @@ from umbra.auth import Auth
 from umbra.core.errors import NotFound
 from umbra.core.events import Client, Event, Happened, watching
 from umbra.core.ids import AuthenticatorId, SessionId, UserId
-from umbra.core.proof import CodeRefused
+from umbra.core.proof import ClockOff, CodeRefused
 from umbra.core.secret import Secret
 from umbra.core.typed import Digits, folded
 from umbra.crypto import envelope
@@ -180,6 +180,20 @@ async def match(auth: Auth, user_id: UserId, opened: list[Opened], code: Digits,
     if found is None:
         raise CodeRefused(max(causes, key=_TELLING.index))
     return found
+
+
+async def match_first(auth: Auth, user_id: UserId, opened: Opened, code: Digits, now: datetime) -> Match:
+    """Find the step of the first code of a set-up, as ``match`` does, and measure a clock that is off.
+
+    Raises:
+        ClockOff: It belongs to a step in sight that is too far away.
+        CodeRefused: It belongs to none.
+    """
+    try:
+        return await match(auth, user_id, [opened], code, now)
+    except CodeRefused as refusal:
+        off_by = algorithm.clock_off(opened.secret.reveal(), code, now=algorithm.step_at(now))
+        raise (refusal if off_by is None else ClockOff(off_by)) from None
 
 
 _TELLING = ("wrong", "moved_secret", "late", "superseded", "replayed")

@@ -115,6 +115,11 @@ async def everybody(tx: Transaction) -> list[Account]:
     return [_account(row) for row in await tx.execute(select(*_ACCOUNT).order_by(UserRow.id))]
 
 
+async def change_email(tx: Transaction, user_id: UserId, email: str | None) -> None:
+    """Store another mail address, or none."""
+    await tx.execute(update(UserRow).where(UserRow.id == user_id).values(email=email))
+
+
 async def disable(tx: Transaction, user_id: UserId, now: datetime) -> None:
     """Keep the account out from now on."""
     await tx.execute(

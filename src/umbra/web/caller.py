@@ -14,7 +14,7 @@ from umbra.core.events import Client
 from umbra.crypto import tokens
 from umbra.sessions.errors import NotAuthenticated
 from umbra.settings import Network
-from umbra.web.cookies import browser_cookie_name, session_cookie_name
+from umbra.web import cookies
 from umbra.web.errors import OriginRefused
 from umbra.web.headers import lines
 
@@ -114,19 +114,21 @@ def names_itself(request: HTTPConnection) -> bool:
 
 def session_cookies(request: HTTPConnection, auth: Auth) -> list[str]:
     """Return the values of every session cookie in the request, without adopting any."""
-    return _cookies(request, session_cookie_name(auth.settings))
+    return cookie_values(request, auth, cookies.SESSION)
 
 
 def _browser(request: HTTPConnection, auth: Auth) -> str | None:
     """Return the hash of the one token by which the browser is recognised, if it shows one."""
-    match _cookies(request, browser_cookie_name(auth.settings)):
+    match cookie_values(request, auth, cookies.BROWSER):
         case [token]:
             return tokens.BROWSER.hash_of(token)
         case _:
             return None
 
 
-def _cookies(request: HTTPConnection, name: str) -> list[str]:
+def cookie_values(request: HTTPConnection, auth: Auth, cookie: str) -> list[str]:
+    """Return the values of every cookie of ours of a name; two of them are none that a caller may rely on."""
+    name = cookies.named(auth.settings, cookie)
     pairs = (pair.strip().partition("=") for line in lines(request, b"cookie") for pair in line.split(";"))
     return [value for key, equals, value in pairs if key == name and equals]
 

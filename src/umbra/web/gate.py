@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
@@ -18,25 +18,32 @@ DENIAL = "websocket.http.response"
 """The extension with which a server answers a WebSocket's opening as any other request."""
 
 
-def refusal_to(connection: HTTPConnection, refusal: Refused) -> Response | WebSocketClose:
+Answer = Response | WebSocketClose
+
+
+def refusal_to(connection: HTTPConnection, refusal: Refused) -> Answer:
     """Return the answer to a refusal; a socket that cannot be answered is closed with the reason."""
     if connection.scope["type"] == "websocket" and DENIAL not in connection.scope.get("extensions", {}):
         return WebSocketClose(POLICY_VIOLATION, refusal.reason)
     return problem(refusal)
 
 
-def gated(app: ASGIApp, the_user: Callable[[HTTPConnection], Awaitable[Any]]) -> ASGIApp:
+def gated(
+    app: ASGIApp,
+    the_user: Callable[[HTTPConnection], Awaitable[Any]],
+    answer_to: Callable[[HTTPConnection, Refused], Answer],
+) -> ASGIApp:
     """Return ``app`` behind a gate: ``request.state.user`` is who came through, and whoever did not is refused."""
 
     async def behind_the_gate(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in {"http", "websocket"}:
             await app(scope, receive, send)
             return
-        connection = HTTPConnection(scope)
+        connection = Request(scope) if scope["type"] == "http" else HTTPConnection(scope)
         try:
             connection.state.user = await the_user(connection)
         except Refused as refusal:
-            await refusal_to(connection, refusal)(scope, receive, send)
+            await answer_to(connection, refusal)(scope, receive, send)
         else:
             await app(scope, receive, send)
 

@@ -1,0 +1,114 @@
+"""The audit log of an account in its owner's words. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from umbra.audit.store import AuditEvent
+from umbra.pages.words import marked
+
+DONE = {
+    "account_created": marked("The account was made"),
+    "account_disabled": marked("The operator disabled the account"),
+    "account_enabled": marked("The operator enabled the account"),
+    "authenticator_confirmed": marked("An authenticator was added"),
+    "authenticator_removed": marked("An authenticator was removed"),
+    "authenticator_renamed": marked("An authenticator got another name"),
+    "authenticators_imported": marked("Authenticators and backup codes came over from another application"),
+    "authenticators_locked": marked("Codes are locked after a hundred wrong ones in a row; use a backup code"),
+    "backup_codes_regenerated": marked("New backup codes were made; the old ones are dead"),
+    "email_changed": marked("The mail address was changed"),
+    "mail_given_up": marked("A mail to you could not be delivered"),
+    "password_changed": marked("The password was changed"),
+    "second_factor_disabled": marked("Two-step sign-in was turned off"),
+    "second_factor_reset": marked("The operator turned two-step sign-in off"),
+    "secret_refused": marked("The server could not use the key of an authenticator; tell the operator"),
+    "session_ended": marked("A session was ended"),
+    "sessions_ended": marked("All other sessions were ended"),
+    "setup_started": marked("The set-up of an authenticator was begun"),
+    "sign_in_code": marked("Signed in with a code"),
+    "sign_in_host": marked("Recognised by the application that you use"),
+    "sign_in_password": marked("The right password was given at sign-in"),
+    "signed_out": marked("Signed out"),
+    "step_up": marked("Confirmed that it is you"),
+}
+DONE_WITH_BACKUP_CODE = {
+    "sign_in_code": marked("Signed in with a backup code"),
+    "step_up": marked("Confirmed with a backup code that it is you"),
+}
+
+REFUSED = {
+    "wrong": marked("A wrong code was tried"),
+    "late": marked("A code that had run out was tried"),
+    "superseded": marked("A code older than the last one used was tried"),
+    "replayed": marked("A code that had been used before was tried"),
+    "moved_secret": marked("A code was tried against a key that does not belong to this account; tell the operator"),
+    "attempts_spent": marked("An attempt came too soon after wrong ones, and was not looked at"),
+    "challenge_refused": marked("A sign-in had taken too long"),
+    "not_authenticated": marked("A session ended while it was being used"),
+    "disabled": marked("The right password was given, while the account was disabled"),
+    "password_refused": marked("A new password was not good enough"),
+    "name_taken": marked("A name was chosen that another authenticator has"),
+    "last_authenticator": marked("The only authenticator cannot be removed"),
+    "no_setup_pending": marked("A set-up had taken too long"),
+    "not_enabled": marked("A code was given, and two-step sign-in is off"),
+    "not_found": marked("Something was asked for that is not there"),
+    "step_up_required": marked("A password was given where a code is wanted"),
+}
+REFUSED_PASSWORD = {
+    "wrong": marked("A wrong password was tried"),
+    "superseded": marked("A password was tried while it was being changed"),
+}
+REFUSED_BACKUP_CODE = {
+    "wrong": marked("A wrong backup code was tried"),
+    "replayed": marked("A backup code that had been used before was tried"),
+}
+
+WHERE = {
+    "authenticator_confirmed": marked("to add an authenticator"),
+    "authenticator_removed": marked("to remove an authenticator"),
+    "authenticator_renamed": marked("to rename an authenticator"),
+    "backup_codes_regenerated": marked("to make new backup codes"),
+    "password_changed": marked("to change the password"),
+    "second_factor_disabled": marked("to turn two-step sign-in off"),
+    "session_ended": marked("to end a session"),
+    "sign_in_code": marked("at sign-in, after the right password"),
+    "sign_in_host": marked("at sign-in"),
+    "sign_in_password": marked("at sign-in"),
+    "step_up": marked("to confirm that it is you"),
+}
+
+ALARMING = {"wrong", "late", "superseded", "replayed", "moved_secret", "attempts_spent"}
+"""What may be somebody else's guesses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that happened; the texts are in the catalogue."""
+
+    id: int
+    at: datetime
+    text: str
+    where: str | None
+    is_refused: bool
+    is_alarming: bool
+    ip: str | None
+    user_agent: str | None
+
+
+def line(event: AuditEvent) -> Line:
+    """Return an event in words; one that has none yet is shown by its name."""
+    method = (event.detail or {}).get("method")
+    reason = event.reason
+    text = _done(event.event, method) if reason is None else _refused(reason, method)
+    where = None if reason is None else WHERE.get(event.event)
+    return Line(event.id, event.at, text, where, reason is not None, reason in ALARMING, event.ip, event.user_agent)
+
+
+def _done(name: str, method: str | None) -> str:
+    special = DONE_WITH_BACKUP_CODE if method == "backup_code" else {}
+    return special.get(name) or DONE.get(name) or name.replace("_", " ")
+
+
+def _refused(reason: str, method: str | None) -> str:
+    special = {"password": REFUSED_PASSWORD, "backup_code": REFUSED_BACKUP_CODE}.get(method or "", {})
+    return special.get(reason) or REFUSED.get(reason) or reason.replace("_", " ")
