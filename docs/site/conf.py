@@ -42,6 +42,7 @@ CONTENTS = {
         "docs/guides/adopt",
         "docs/guides/own-tokens",
         "docs/guides/single-page-app",
+        "docs/guides/server-pages",
         "docs/guides/mandatory",
         "docs/guides/lost-phone",
         "docs/guides/rotate-keys",
@@ -50,7 +51,7 @@ CONTENTS = {
         "examples/*/README",
     ],
     "As a service": ["docs/hosting", "docs/performance"],
-    "To look up": ["docs/concepts", "docs/reference/README", "docs/threat-model"],
+    "To look up": ["docs/concepts", "docs/reference/README", "docs/pages", "docs/threat-model"],
     "The project": ["docs/decisions/README", "CONTRIBUTING", "SECURITY", "CHANGELOG"],
 }
 BELOW = {"docs/reference/README": "*", "docs/decisions/README": "[0-9]*"}

@@ -6,23 +6,27 @@
 import asyncio
 import os
 from datetime import datetime, timedelta
+from html import escape
+from pathlib import Path
 from typing import Annotated, Any
 
 import argon2
 import httpx
 import jwt
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from sqlalchemy import create_engine, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from starlette.requests import HTTPConnection
 
-from umbra import Event, Happened, Umbra, Verdict
+from umbra import Brand, Event, Happened, Umbra, Verdict
 from umbra.crypto.keyring import new_key
 from umbra.testing import Kit
 
-__all__ = ["Annotated", "Event", "HTTPConnection", "HTTPException", "Happened", "JSONResponse", "Response", "Verdict"]
-__all__ += ["asyncio", "func", "jwt", "timedelta"]
+__all__ = [
+    "Annotated", "Brand", "Event", "HTMLResponse", "HTTPConnection", "HTTPException", "Happened", "JSONResponse",
+    "Path", "RedirectResponse", "Response", "Verdict", "asyncio", "escape", "func", "jwt", "timedelta",
+]  # fmt: skip
 
 DATABASE_URL = "postgresql+asyncpg://nobody@127.0.0.1/nothing"
 ENCRYPTION_KEYS = [new_key().reveal()]
@@ -54,7 +58,7 @@ MORE: dict[str, Any] = {
 }  # fmt: skip
 """Stands for ``...`` in ``Umbra(..., option=...)``, with the model."""
 
-umbra = Umbra(user_model=User, **MORE)
+umbra = Umbra(user_model=User, **MORE, pages=True, sign_in_page="/login")
 umbra.tables(Base.metadata)
 app = FastAPI()
 app.include_router(umbra.router, prefix="/auth")
@@ -70,3 +74,8 @@ user: User
 request: Request
 client: httpx.AsyncClient
 umbra_kit: Kit[User]
+
+
+async def recognised(request: Request) -> User:
+    """Know whoever asks, as an application does in its own way."""
+    return user  # noqa: F821 - it has a value when this is called

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -123,13 +124,16 @@ def printed() -> str:
         f"async def {name_of(block)}() -> Any:\n{textwrap.indent(block.text, '    ')}    return locals()\n"
         for block in RUN
     ]
-    return GIVEN + "\n" + "\n".join(parts).replace("Umbra(...,", "Umbra(user_model=User, **MORE,")
+    return GIVEN + "\n" + re.sub(r"Umbra\(\s*\.\.\.,", "Umbra(user_model=User, **MORE,", "\n".join(parts))
 
 
 @pytest.fixture
 async def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[dict[str, Any]]:
     """The names of that module, with the application running."""
     monkeypatch.setenv("GIVEN_DATABASE", f"sqlite:///{tmp_path}/given.db")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "templates" / "umbra").mkdir(parents=True)
+    (tmp_path / "logo.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>')
     names: dict[str, Any] = {"__name__": "printed"}
     exec(compile(printed(), "printed", "exec"), names)  # noqa: S102 - our own documents
     names["Base"].metadata.create_all(names["engine"])
@@ -143,7 +147,8 @@ async def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         httpx.AsyncClient(transport=httpx.ASGITransport(app=names["app"]), base_url="http://127.0.0.1:8000") as client,
     ):
         names["client"] = client
-        names["request"] = Request({"type": "http", "method": "POST", "path": "/", "headers": [], "client": None})
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": [], "client": None, "app": names["app"]}
+        names["request"] = Request(scope)
         yield names
     names["engine"].dispose()
 
@@ -154,6 +159,35 @@ async def test_python_runs(block: Block, given: dict[str, Any]) -> None:
     for name, value in defined.items() if isinstance(defined, dict) else ():
         if name.startswith("test_"):
             await value(*(given[parameter] for parameter in inspect.signature(value).parameters))
+
+
+async def test_server_pages_are_led_away_from_and_back_to(given: dict[str, Any]) -> None:
+    """
+    The routes of that page, used as the page says.
+    """
+    for block in RUN:
+        if block.page == "docs/guides/server-pages.md" and block.text.startswith("@app"):
+            await given[name_of(block)]()
+    client, kit = given["client"], given["umbra_kit"]
+
+    async def seen(path: str = "/payouts") -> str | int:
+        answer = await client.get(path, headers={"Accept": "text/html"})
+        place: str = answer.headers.get("Location", "")
+        return place or int(answer.status_code)
+
+    assert "/login?next=%2Fpayouts" == await seen()
+    assert "/payouts" == (await client.post("/login?next=/payouts")).headers["Location"]
+    assert "/auth/security" == (await client.post("/login?next=//elsewhere.example")).headers["Location"]
+    assert "/auth/security?notice=enrolment" == await seen()
+    await kit.signed_in(client, given["user"], mfa=True)
+    assert 200 == await seen()
+    kit.clock.move(timedelta(minutes=5, seconds=1))
+    assert "/auth/security/step-up?next=%2Fpayouts" == await seen()
+    assert 303 == (await client.post("/payouts")).status_code
+    kit.clock.move(timedelta(minutes=10))
+    assert "step_up_required" == (await client.post("/payouts")).json()["reason"]
+    assert 303 == (await client.post("/goodbye")).status_code
+    assert "/login?next=%2Fpayouts" == await seen()
 
 
 def test_python_is_typed_as_strictly_as_a_reader_likes(tmp_path: Path) -> None:
