@@ -122,6 +122,7 @@ def walk(way: Walk, first_run: str) -> None:
     add_another(way)
     look_around(way, base, backup_codes[2])
     change_the_account(way, base)
+    use_up(way, base, backup_codes[3:])
     turn_off(way, base, used=backup_codes[0], unused=backup_codes[1])
     with_script = in_german(way, base)
     wait(way)
@@ -302,6 +303,16 @@ def change_the_account(way: Walk, base: str) -> None:
     way.press("Go on")
     way.refused("This code is not right")
     way.stop("step-up-refused", "Confirm that it is you")
+
+
+def use_up(way: Walk, base: str, backup_codes: list[str]) -> None:
+    for code in backup_codes:
+        way.page.goto(f"{base}/security/step-up")
+        way.unfold("Use a backup code instead")
+        way.type("Backup code", code)
+        way.press("Go on")
+    expect(way.page.locator("#codes")).to_contain_text("Make new ones soon")
+    way.stop("few-backup-codes", "Security")
 
 
 def turn_off(way: Walk, base: str, used: str, unused: str) -> None:
