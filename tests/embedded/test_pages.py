@@ -37,7 +37,7 @@ def visited(sqlite_url: str, tmp_path: Path, clock: FixedClock) -> Visited:
         hashing = HashingPool(CHEAP, threads=2)
         engine = hosts.engine_of(f"sqlite:///{tmp_path}/host.db")
         host = hosts.application(engine, "uuid", clock, hashing, pages=True, **more)
-        host.app.add_api_route("/open", _open(host), methods=["POST"])
+        host.app.add_api_route("/open", _open(host), methods=["GET", "POST"])
         async with hosts.visited(host) as client:
             await host.add(1, "ann")
             yield host, Browser(client)
@@ -101,6 +101,13 @@ async def test_another_site_cannot_sign_a_browser_in(visited: Visited) -> None:
     async with visited() as (_, browser):
         refused = await browser.client.post("/open", headers={"Origin": "https://elsewhere.example"})
         assert (403, "origin_refused") == (refused.status_code, refused.json()["reason"])
+
+
+async def test_the_way_back_from_single_sign_on_is_taken(visited: Visited) -> None:
+    async with visited() as (_, browser):
+        back = await browser.client.get("/open?next=/where", headers={"Sec-Fetch-Site": "cross-site"})
+        assert (303, "/where") == (back.status_code, back.headers["Location"])
+        assert 200 == (await browser.client.get("/me")).status_code
 
 
 async def test_every_address_on_every_page_is_below_the_mount(visited: Visited, clock: FixedClock) -> None:

@@ -56,11 +56,10 @@ class Asset:
 
     content: bytes = field(repr=False)
     media_type: str
+    mark: str = field(init=False)
 
-    @property
-    def name(self) -> str:
-        """What stands in the address for the content."""
-        return hashlib.sha256(self.content).hexdigest()[:12]
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mark", hashlib.sha256(self.content).hexdigest()[:12])
 
 
 class Pages:
@@ -101,7 +100,7 @@ class Site:
 
     def asset(self, name: str) -> str:
         """Return the address of a file."""
-        return f"{self.base}/static/{name}?{self.pages.assets[name].name}"
+        return f"{self.base}/static/{name}?{self.pages.assets[name].mark}"
 
     def page(
         self,
