@@ -177,7 +177,11 @@ class Umbra(Generic[UserT]):
         self._on_event = on_event
         self._has_passwords = password_field is not None
         self._hosts_own = HostsOwn(
-            accounts=True, passwords=password_field is None, sign_in=sign_in_page, new_password=password_page
+            accounts=True,
+            login=password_field is None,
+            passwords=password_field is None and check_password is None,
+            sign_in=sign_in_page,
+            new_password=password_page,
         )
         self._pages = Pages(brand or Brand(), issuer, hosts_own=self._hosts_own, templates=templates) if pages else None
         self._guest = Guest(

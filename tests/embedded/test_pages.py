@@ -148,6 +148,22 @@ async def test_accounts_and_passwords_that_are_the_hosts_have_no_pages_here(
         }
 
 
+async def test_passwords_that_the_host_looks_at_are_asked_for_where_one_is_wanted(
+    visited: Visited, clock: FixedClock
+) -> None:
+    async def is_right(member: Any, password: str) -> bool:
+        return (member.handle, password) == ("ann", "the host's own")
+
+    async with visited(check_password=is_right) as (_, browser):
+        await browser.client.post("/open")
+        code = await _enrolled(browser, clock)
+        page = await browser.open(f"{API}/security")
+        assert f"{API}/security/disable" in {form.action for form in page.forms}
+        sent = await browser.send(page, f"{API}/security/disable", password="the host's own", code=code())
+        page = await browser.follow(sent)
+        assert f"{API}/security/disable" not in {form.action for form in page.forms}
+
+
 async def test_nobody_who_is_not_signed_in_is_sent_to_a_page_that_is_not_there(visited: Visited) -> None:
     async with visited() as (_, browser):
         page = sound(await browser.client.get(f"{API}/security"), 401)

@@ -38,9 +38,13 @@ CODE_STEP_PATH = "/sign-in/code"
 
 @dataclass(frozen=True, slots=True)
 class HostsOwn:
-    """What the application around the pages does itself, and at which addresses of its site."""
+    """What the application around the pages does itself, and at which addresses of its site.
+
+    Its login may be its own though we can have its passwords looked at, where one is asked for besides a code.
+    """
 
     accounts: bool = False
+    login: bool = False
     passwords: bool = False
     sign_in: str | None = None
     new_password: str | None = None
@@ -157,7 +161,7 @@ class Site:
     @property
     def has_sign_in_page(self) -> bool:
         """Say whether we know where people sign in."""
-        return self.pages.hosts_own.sign_in is not None or not self.pages.hosts_own.passwords
+        return self.pages.hosts_own.sign_in is not None or not self.pages.hosts_own.login
 
     def tell(self, refusal: Refused, place: str | None = None, form: Form | None = None) -> Told:
         """Put a refusal of a form into words."""
