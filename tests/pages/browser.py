@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Dialog, Page, expect, sync_playwright
 
 from support import postgres
 from umbra.crypto.keyring import new_key
@@ -122,6 +122,7 @@ def walk(way: Walk, first_run: str) -> None:
     add_another(way)
     look_around(way, base, backup_codes[2])
     change_the_account(way, base)
+    use_up(way, base, backup_codes[3:])
     turn_off(way, base, used=backup_codes[0], unused=backup_codes[1])
     with_script = in_german(way, base)
     wait(way)
@@ -304,6 +305,16 @@ def change_the_account(way: Walk, base: str) -> None:
     way.stop("step-up-refused", "Confirm that it is you")
 
 
+def use_up(way: Walk, base: str, backup_codes: list[str]) -> None:
+    for code in backup_codes:
+        way.page.goto(f"{base}/security/step-up")
+        way.unfold("Use a backup code instead")
+        way.type("Backup code", code)
+        way.press("Go on")
+    expect(way.page.locator("#codes")).to_contain_text("Make new ones soon")
+    way.stop("few-backup-codes", "Security")
+
+
 def turn_off(way: Walk, base: str, used: str, unused: str) -> None:
     form = "form[action='/security/disable']"
     way.page.goto(f"{base}/security")
@@ -369,10 +380,7 @@ def in_german(way: Walk, base: str) -> Walk:
     codes = german.page.locator(".codes code").all_inner_texts()
     expect(german.page.get_by_role("button", name="Kopiert")).to_be_visible()
     assert codes == german.page.evaluate("navigator.clipboard.readText()").split("\n")
-    with german.page.expect_event("dialog") as asked:
-        german.page.locator(".brand").click(no_wait_after=True)
-    assert asked.value.type == "beforeunload"
-    asked.value.dismiss()
+    stay(german)
     german.page.get_by_label("Ich habe diese Codes aufbewahrt").check()
     german.press("Fertig")
     german.stop("german-security-on", "Sicherheit")
@@ -382,6 +390,19 @@ def in_german(way: Walk, base: str) -> Walk:
     german.press("Abmelden")
     way.stops = german.stops
     return german
+
+
+def stay(way: Walk) -> None:
+    """Be asked before the codes are left, and stay."""
+    asked: list[str] = []
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    way.page.once("dialog", answer)
+    way.page.locator(".brand").click()
+    assert asked == ["beforeunload"], asked
 
 
 def count_down(way: Walk) -> None:

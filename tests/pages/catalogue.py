@@ -10,6 +10,7 @@ import io
 import sys
 import tomllib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
@@ -28,6 +29,7 @@ msgstr ""
 "Plural-Forms: {plural_forms}\\n"
 
 """
+NO_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 KEYWORDS = {"marked": None, "gettext": None, "ngettext": (1, 2), "_": None}
 
 
@@ -71,7 +73,8 @@ def written(catalogue: Catalog) -> bytes:
 
 
 def compiled(catalogue: Catalog) -> bytes:
-    """Return a catalogue as gettext reads it."""
+    """Return a catalogue as gettext reads it, which is the same whenever it is compiled."""
+    catalogue.creation_date = catalogue.revision_date = NO_TIME
     file = io.BytesIO()
     write_mo(file, catalogue)
     return file.getvalue()

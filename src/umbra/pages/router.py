@@ -46,7 +46,7 @@ async def asset(name: str, site: TheSite) -> Response:
 
 def router(hosts_own: HostsOwn = NOTHING) -> APIRouter:
     """Return the pages, without those of what a host does itself."""
-    left_out = (ACCOUNTS if hosts_own.accounts else set()) | (PASSWORDS if hosts_own.passwords else set())
+    left_out = (ACCOUNTS if hosts_own.accounts else set()) | (PASSWORDS if hosts_own.login else set())
     whole = APIRouter()
     for part in PARTS:
         kept = APIRouter()
