@@ -1,8 +1,8 @@
-"""The catalogues of the pages' texts, brought up to date and compiled.
+"""The catalogues of what pages and mails say, brought up to date and compiled.
 
     make words
 
-collects the texts of the source, merges them into each ``src/umbra/pages/locale/*.po`` and compiles that into the
+collects the texts of the source, merges them into each ``src/umbra/locale/*.po`` and compiles that into the
 ``.mo`` beside it, which is what runs, so that an installation needs no Babel. What is missing or in doubt is printed.
 """
 
@@ -18,9 +18,9 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).parents[2]
-LOCALE = ROOT / "src" / "umbra" / "pages" / "locale"
+LOCALE = ROOT / "src" / "umbra" / "locale"
 HEAD = """\
-# The texts of Umbra's pages. The msgid is the English text; give each its msgstr, then run "make words".
+# The texts of Umbra's pages and mails. The msgid is the English text; give each its msgstr, then run "make words".
 msgid ""
 msgstr ""
 "Content-Type: text/plain; charset=utf-8\\n"

@@ -10,12 +10,13 @@ from babel.messages.catalog import Catalog
 from pages import catalogue
 from pages.browsing import Browser, sound
 from support.people import Person
+from umbra import words
 from umbra.attempts.errors import AttemptsSpent
 from umbra.audit.store import AuditEvent
 from umbra.core import agents
 from umbra.core.errors import InvalidRequest
 from umbra.core.events import Event
-from umbra.pages import history, messages, words
+from umbra.pages import history, messages
 from umbra.pages.forms import Form
 from umbra.passwords.errors import PasswordRefused
 from umbra.web.problems import ANSWERS

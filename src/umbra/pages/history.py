@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from umbra.audit.store import AuditEvent
-from umbra.pages.words import marked
+from umbra.words import marked
 
 DONE = {
     "account_created": marked("The account was made"),

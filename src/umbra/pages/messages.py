@@ -12,10 +12,10 @@ from umbra.attempts.errors import AttemptsSpent
 from umbra.core.errors import InvalidRequest, Refused
 from umbra.core.proof import ClockOff
 from umbra.pages.forms import EITHER, NEITHER, REQUIRED, Form
-from umbra.pages.words import marked
 from umbra.passwords.errors import PasswordRefused
 from umbra.web.errors import OriginRefused
 from umbra.web.problems import ANSWERS, headers_of
+from umbra.words import marked
 
 Words = gettext.NullTranslations
 
