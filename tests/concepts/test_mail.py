@@ -19,10 +19,23 @@ from umbra.mail import agents, message
 from umbra.mail.kinds import Kind
 from umbra.mail.store import Mail
 from umbra.settings import Settings, checked
+from umbra.words import catalogue
 
 SETTINGS = checked({"smtp_url": "smtp://127.0.0.1", "mail_from": "umbra@login.example", "issuer": "Acme & Söhne"})
-HEADERS = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"]
+HEADERS = [
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "Content-Language",
+    "Auto-Submitted",
+    "MIME-Version",
+    "Content-Type",
+]
 TEMPLATES = resources.files("umbra.mail") / "templates"
+
+ENGLISH = catalogue("en")
 
 EVIL = 'x\r\nBcc: thief@example.com\r\n\r\n<a href="https://evil.example">Sign in</a>'
 
@@ -126,12 +139,12 @@ def test_every_address_that_an_account_may_have_makes_a_mail_or_is_none(local: s
     ],
 )  # fmt: skip
 def test_a_browser_is_called_what_people_call_it(user_agent: str | None, called: str) -> None:
-    assert called == agents.called(user_agent)
+    assert called == agents.called(user_agent, ENGLISH)
 
 
 @given(st.text())
 def test_no_user_agent_puts_an_address_into_a_mail(user_agent: str) -> None:
-    assert re.fullmatch(r"[A-Za-z0-9 -]+", agents.called(user_agent))
+    assert re.fullmatch(r"[A-Za-z0-9 -]+", agents.called(user_agent, ENGLISH))
 
 
 @pytest.mark.parametrize(

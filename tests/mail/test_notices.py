@@ -21,7 +21,8 @@ from umbra.db.statements import insert
 from umbra.mail import flows, store
 from umbra.mail.kinds import Kind
 from umbra.mail.tables import OutboxRow
-from umbra.signin import account
+from umbra.signin import account, operating
+from umbra.signin.operating import COMMAND_LINE
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -72,7 +73,7 @@ async def disable_by_backup_code(alice: Person, auth: Auth) -> None:
 
 
 async def reset(alice: Person, auth: Auth) -> None:
-    await account.reset_second_factor(auth, (await account.find(auth, "alice")).user)
+    await operating.reset_second_factor(auth, COMMAND_LINE, (await account.find(auth, "alice")).user.id)
 
 
 async def guess_for_the_hundredth_time(alice: Person, auth: Auth) -> None:
