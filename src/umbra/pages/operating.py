@@ -94,7 +94,7 @@ ACTIONS = {
             (
                 marked("Every session ends at once."),
                 marked(
-                    "From now on a right password is answered like a wrong one, until the account is enabled again."
+                    "From now on a right password is answered like a wrong one, until somebody enables the account."
                 ),
             ),
             operating.disable,
