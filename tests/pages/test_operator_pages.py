@@ -1,6 +1,7 @@
 """The pages on which operators look after other people's accounts."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -60,25 +61,17 @@ def desk(olga: Person) -> Browser:
     return Browser(olga.client)
 
 
-class _operator:
-    """An operator with a browser of their own, signed in with a second factor."""
-
-    def __init__(self, auth: Auth, clock: FixedClock, name: str, *, enrols: bool = True) -> None:
-        self.auth, self.clock, self.name, self.enrols = auth, clock, name, enrols
-
-    async def __aenter__(self) -> Person:
-        password = Secret("correct horse battery staple 9")
-        await account.create(self.auth, self.name, password, email=None, is_operator=True, client=Client())
-        transport = httpx.ASGITransport(app=application(self.auth))
-        self.client = httpx.AsyncClient(transport=transport, base_url=BASE_URL)
-        person = Person(self.name, self.client, self.clock)
+@asynccontextmanager
+async def _operator(auth: Auth, clock: FixedClock, name: str, *, enrols: bool = True) -> AsyncIterator[Person]:
+    """Make an operator with a browser of their own, signed in with a second factor."""
+    transport = httpx.ASGITransport(app=application(auth))
+    async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
+        person = Person(name, client, clock)
+        await account.create(auth, name, Secret(person.password), email=None, is_operator=True, client=Client())
         await person.sign_in()
-        if self.enrols:
+        if enrols:
             await person.enrol()
-        return person
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.client.aclose()
+        yield person
 
 
 async def _id(person: Person) -> UserId:
@@ -149,18 +142,20 @@ async def test_an_operator_is_led_to_their_pages_and_back(desk: Browser) -> None
 
 
 async def test_an_operator_who_is_one_no_more_is_out_with_the_next_request(auth: Auth, desk: Browser) -> None:
-    page = await desk.open("/operator")
+    await desk.open("/operator")
     await _demote(auth, "olga")
     assert NOTHING_HERE == (await desk.open("/operator", 404)).errors
-    assert page
 
 
-@pytest.mark.parametrize("address", ["/operator/nonsense", "/operator/accounts/x", "/operator/accounts/999",
-                                     "/operator/reset", "/operator/reset?account_id=999", "/operator/reset?account_id=²",
-                                     "/operator/events?event=nonsense", "/operator/events?reason=nonsense",
-                                     "/operator/events?account=999", "/operator/events?before=x"])  # fmt: skip
+@pytest.mark.parametrize(
+    "address",
+    [
+        "nonsense", "accounts/x", "accounts/999", "reset", "reset?account_id=999", "reset?account_id=²",
+        "events?event=nonsense", "events?reason=nonsense", "events?account=999", "events?before=x",
+    ],
+)  # fmt: skip
 async def test_what_is_not_there_is_not_found(desk: Browser, address: str) -> None:
-    answer = await desk.client.get(address)
+    answer = await desk.client.get(f"/operator/{address}")
     assert 404 == answer.status_code, answer.text
 
 
@@ -186,9 +181,9 @@ async def _found(desk: Browser, text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "hits"),
     [
-        ("ber", 2), ("BER", 2), ("  bert ", 1), ("bert@exam", 1), ("BERT@EXAM", 1), ("ert", 0), ("STRASSE", 1), ("straß", 1),
-        ("%", 1), ("%b", 0), ("_", 1), ("b_r", 0), ("b%", 0), ("\\", 1), ("/", 1), ("'", 1), ('"', 1), ("' OR 1=1 --", 0),
-        ("a" * 254, 0), ("", 0), ("   ", 0), ("日本", 1),
+        ("ber", 3), ("BER", 3), ("  bert ", 3), ("bertha", 1), ("bert@exam", 2), ("BERT@EXAM", 2), ("ert", 0),
+        ("STRASSE", 1), ("straß", 1), ("日本", 1), ("%", 1), ("%b", 0), ("_", 1), ("b_r", 0), ("b%", 0), ("\\", 1),
+        ("/", 1), ("'", 1), ('"', 1), ("' OR 1=1 --", 0), ("a" * 254, 0), ("", 0), ("   ", 0),
     ],
 )  # fmt: skip
 async def test_accounts_are_found_by_how_their_name_or_address_begins(
@@ -196,8 +191,6 @@ async def test_accounts_are_found_by_how_their_name_or_address_begins(
 ) -> None:
     await _add(auth, "Bertha", "%", "_", "\\", "/", "'", '"', "Straße", "日本語")
     await _add(auth, "xavier", "bert", email="bert@example.org")
-    if "@" in text.lower():
-        hits += 1
     assert hits == len(await _found(desk, text))
 
 
@@ -215,12 +208,12 @@ async def test_nobody_one_and_more_than_fifty_are_told_apart(auth: Auth, desk: B
     page = await desk.open("/operator?search=ZZ")
     assert 50 == len([link for link in page.links if "/accounts/" in link])
     assert "narrow it down" not in page.text
-    await _add(auth, "zzz")
+    await _add(auth, "zzq")
     desk.client.headers["Accept-Language"] = "de"
     page = await desk.open("/operator?search=zz")
     assert 50 == len([link for link in page.links if "/accounts/" in link])
     assert "Das sind die ersten 50." in page.text
-    assert 1 == len(await _found(desk, "zzz"))
+    assert 1 == len(await _found(desk, "zzq"))
 
 
 async def test_what_was_looked_for_is_text(desk: Browser) -> None:
@@ -256,16 +249,16 @@ async def test_guesses_that_wait_and_codes_that_are_locked_are_told(
     token = await enrolled.challenge()
     await enrolled.verify(token, code=enrolled.wrong_code())
     assert "Wrong ones in a row: 1" in (await desk.open(address)).text
-    await _fail(auth, enrolled, 6)
+    await _fail(auth, enrolled, range(1, 7))
     assert "After 7 wrong ones in a row the next is looked at from" in (await desk.open(address)).text
-    await _fail(auth, enrolled, 93)
+    await _fail(auth, enrolled, range(7, 100))
     assert "Locked after a hundred wrong codes in a row." in (await desk.open(address)).text
 
 
-async def _fail(auth: Auth, person: Person, times: int) -> None:
+async def _fail(auth: Auth, person: Person, times: range) -> None:
     budget = attempts.totp_budget(await _id(person))
     now = auth.clock.now()
-    for number in range(times):
+    for number in times:
         async with auth.db.begin() as tx:
             await attempts.charge(tx, budget, now + number * timedelta(hours=2))
 
@@ -284,7 +277,7 @@ async def test_an_account_without_anything_and_one_with_too_much_have_pages(
         await flows.admit(auth, who, long)
     desk.client.headers["Accept-Language"] = "de"
     page = await desk.open(f"/operator/accounts/{who}")
-    assert "Und 5 weitere, länger unbenutzt." in page.text
+    assert "Und 5 weitere, länger nicht benutzt." in page.text
 
 
 async def test_ones_own_account_has_no_actions_and_says_why(olga: Person, desk: Browser) -> None:
@@ -504,7 +497,7 @@ async def test_the_owner_is_told_by_mail_and_not_from_where(
         if action == "/operator/enable":
             await operating.disable(auth, COMMAND_LINE, bob)
         desk = Browser(otto.client)
-        desk.client.headers |= {"Accept-Language": "de", "User-Agent": "Ottos own browser"}
+        desk.client.headers.update({"Accept-Language": "de", "User-Agent": "Ottos own browser"})
         page = await _ask(desk, action, bob)
         assert "per E-Mail" in page.text
         await desk.follow(await desk.send(page, action))
