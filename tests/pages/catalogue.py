@@ -10,6 +10,7 @@ import io
 import sys
 import tomllib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
@@ -28,6 +29,9 @@ msgstr ""
 "Plural-Forms: {plural_forms}\\n"
 
 """
+NO_DATE = datetime(2000, 1, 1, tzinfo=UTC)
+"""Babel writes one into what it compiles: of now, unless it is told, and the file would be another each minute."""
+
 KEYWORDS = {"marked": None, "gettext": None, "ngettext": (1, 2), "_": None}
 
 
@@ -46,7 +50,9 @@ def source() -> Catalog:
 def kept(path: Path) -> Catalog:
     """Return a catalogue as it is."""
     with path.open("rb") as file:
-        return read_po(file, locale=path.stem, charset="utf-8")
+        catalogue = read_po(file, locale=path.stem, charset="utf-8")
+    catalogue.creation_date = NO_DATE
+    return catalogue
 
 
 def merged(path: Path) -> Catalog:
