@@ -25,7 +25,7 @@ check: $(VENV)/dev  ## Formatting, lint, types, imports
 browse: $(VENV)/dev  ## Walk through every page in a headless browser (wants chromium, zbarimg, oathtool)
 	PYTHONPATH=tests $(BIN)/python -m pages.browser $(SHOTS)
 
-words: $(VENV)/dev  ## Bring the catalogues of the pages' texts up to date, and compile them
+words: $(VENV)/dev  ## Bring the catalogues of what pages and mails say up to date, and compile them
 	$(BIN)/python tests/pages/catalogue.py
 
 bench: $(VENV)/dev  ## Compare with a bare endpoint that runs the same statements (wants wrk); QUICK=1 is short
