@@ -23,7 +23,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Dialog, Page, expect, sync_playwright
 
 from support import postgres
 from umbra.crypto.keyring import new_key
@@ -484,10 +484,16 @@ def in_german(way: Walk, base: str) -> Walk:
     codes = german.page.locator(".codes code").all_inner_texts()
     expect(german.page.get_by_role("button", name="Kopiert")).to_be_visible()
     assert codes == german.page.evaluate("navigator.clipboard.readText()").split("\n")
-    with german.page.expect_event("dialog") as asked:
-        german.page.locator(".brand").click(no_wait_after=True)
-    assert asked.value.type == "beforeunload"
-    asked.value.dismiss()
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    german.page.once("dialog", stay)
+    german.page.locator(".brand").click(no_wait_after=True)
+    german.at("Bewahren Sie Ihre Ersatzcodes auf")
+    assert asked == ["beforeunload"], asked
     german.page.get_by_label("Ich habe diese Codes aufbewahrt").check()
     german.press("Fertig")
     german.stop("german-security-on", "Sicherheit")
