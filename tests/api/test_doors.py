@@ -146,7 +146,9 @@ async def test_every_answer_is_kept_by_nobody_and_framed_by_nobody(alice: Person
     for answer in answers:
         assert "no-store" == answer.headers["Cache-Control"], answer.request.url
         assert "nosniff" == answer.headers["X-Content-Type-Options"]
-        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+        assert "same-origin" == answer.headers["Referrer-Policy"]
+        for part in ("frame-ancestors", "object-src", "base-uri", "default-src"):
+            assert f"{part} 'none'" in answer.headers["Content-Security-Policy"]
 
 
 async def test_what_the_framework_refuses_has_the_same_form(alice: Person) -> None:
