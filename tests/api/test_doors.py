@@ -84,6 +84,8 @@ async def test_over_https_the_cookie_has_the_host_prefix(auth: Auth, clock: Fixe
         assert "max-age=63072000" == answer.headers["Strict-Transport-Security"]
         plain = await alice.get("/session", headers={"Cookie": f"umbra_session={value}"})
         assert 401 == plain.status_code
+        gone = (await alice.post("/logout")).headers["Set-Cookie"]
+        assert "__Host-umbra_session=; Max-Age=0; HttpOnly; Secure; SameSite=Lax; Path=/" == gone
 
 
 async def test_a_bearer_token_beside_a_cookie_counts_alone(alice: Person) -> None:
