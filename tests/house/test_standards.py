@@ -34,12 +34,17 @@ def test_every_requirement_of_the_standards_has_a_state_and_what_is_met_a_test()
     assert [] == [f"{row.number}: {problem}" for row in requirements(STANDARDS) for problem in problems_of(row)]
 
 
+def test_no_row_is_overlooked() -> None:
+    named = re.findall(r"`([^`\s]+::[^`]+)`", STANDARDS)
+    assert named == [test for row in requirements(STANDARDS) for test in row.tests]
+
+
 def test_no_requirement_stands_twice() -> None:
     numbers = [row.number for row in requirements(STANDARDS)]
     assert [] == [number for number in set(numbers) if numbers.count(number) > 1]
 
 
-@pytest.mark.parametrize("source", ["RFC 4226", "RFC 6238", "63B", "ASVS", "OWASP", "6265bis", "RFC 9457"])
+@pytest.mark.parametrize("source", ["RFC 4226", "RFC 6238", "Key URI", "63B", "ASVS", "OWASP", "6265bis", "RFC 9457"])
 def test_every_source_has_its_rows(source: str) -> None:
     assert [row for row in requirements(STANDARDS) if row.number.startswith(f"{source} ")]
 
