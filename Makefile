@@ -23,7 +23,7 @@ check: $(VENV)/dev  ## Formatting, lint, types, imports
 	$(BIN)/lint-imports
 
 browse: $(VENV)/dev  ## Walk through every page in a headless browser (wants chromium, zbarimg, oathtool)
-	PYTHONPATH=tests $(BIN)/python -m pages.browser $(SHOTS)
+	PYTHONPATH=tests $(BIN)/python -m walk $(SHOTS)
 
 words: $(VENV)/dev  ## Bring the catalogues of the pages' texts up to date, and compile them
 	$(BIN)/python tests/pages/catalogue.py

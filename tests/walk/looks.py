@@ -1,0 +1,42 @@
+"""What a page is examined for wherever a walk stops: room, text of twice the size, weight."""
+
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+WIDE, PHONE, NARROWEST = (1000, 800), (360, 740), (320, 640)
+"""In CSS pixels; the last is what WCAG 2.2, 1.4.10, asks for."""
+
+MOST_BYTES = 50_000
+LOOK = (Path(__file__).parent / "look.js").read_text()
+TEXT_SIZE = "size => { document.documentElement.style.fontSize = size }"
+
+
+def see(page: Page) -> list[str]:
+    """Return what is wrong with a page in any size."""
+    wrong = []
+    for size, text in ((NARROWEST, "100%"), (PHONE, "200%"), (WIDE, "200%"), (WIDE, "100%")):
+        resize(page, size)
+        page.evaluate(TEXT_SIZE, text)
+        wrong += [f"at {size[0]} px, text {text}: {one}" for one in _seen(page.evaluate(LOOK), size[0])]
+    page.evaluate(TEXT_SIZE, "")
+    return wrong
+
+
+def emulate(page: Page, **way: Any) -> None:
+    """Look in a certain way, and otherwise as most people do."""
+    usual = {"color_scheme": "light", "forced_colors": "none", "reduced_motion": "no-preference", "media": "screen"}
+    page.emulate_media(**(usual | way))
+
+
+def resize(page: Page, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+
+
+def _seen(seen: dict[str, Any], width: int) -> list[str]:
+    wrong = [f"{seen['width']} px wide"] if seen["width"] > width else []
+    wrong += [f"cut off: {one}" for one in seen["cut"]]
+    wrong += [f"off the screen: {one}" for one in seen["out"]]
+    wrong += [f"one on the other: {one}" for one in seen["over"]]
+    return wrong + ([f"{seen['weight']} bytes"] if seen["weight"] > MOST_BYTES else [])
