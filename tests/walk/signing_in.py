@@ -67,7 +67,7 @@ def too_late(way: Walker, secret: str) -> None:
 
 
 def too_often(way: Walker, secret: str) -> None:
-    """Have to wait after five wrong codes, see the time go by, and begin again afterwards."""
+    """Have to wait after five wrong codes in a row, see the time go by, and then get in."""
     with_password(way)
     for _ in range(6):
         give_code(way, "000000")
@@ -75,9 +75,6 @@ def too_often(way: Walker, secret: str) -> None:
     see_time_go_by(way)
     way.stop("code-waiting", "Enter your code")
     way.service.later(seconds=31)
-    give_code(way, way.code(secret))
-    way.refused("This sign-in took too long, or had too many wrong codes.")
-    with_password(way)
     give_code(way, way.code(secret))
     way.at("Security")
 
