@@ -79,7 +79,7 @@ def walked(plan: Plan) -> Walked:
         try:
             story.walk(way)
         except (AssertionError, Error) as error:
-            album.wrong.append(f"after {album.stops[-1]}, at {way.page.url}: {error}")
+            album.wrong.append(f"after {album.stops[-1]}, at {way.page.url}: {str(error).partition('Call log')[0]}")
         chromium.close()
         return Walked(
             album.stops,

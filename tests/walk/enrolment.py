@@ -123,7 +123,7 @@ def be_asked_before_leaving(way: Walker) -> None:
         dialog.dismiss()
 
     way.page.once("dialog", stay)
-    way.page.locator(".brand").click(no_wait_after=True)
+    way.hands.press(way.page.locator(".brand"))
     way.at("Save your backup codes")
     assert ["beforeunload"] == asked, asked
 

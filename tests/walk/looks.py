@@ -9,6 +9,9 @@ WIDE, PHONE, NARROWEST = (1000, 800), (360, 740), (320, 640)
 """In CSS pixels; the last is what WCAG 2.2, 1.4.10, asks for."""
 
 MOST_BYTES = 50_000
+MOST_TOLD = 3
+"""Of things that are wrong in the same way, as a list of fifty rows has them."""
+
 LOOK = (Path(__file__).parent / "look.js").read_text()
 TEXT_SIZE = "size => { document.documentElement.style.fontSize = size }"
 
@@ -36,7 +39,6 @@ def resize(page: Page, size: tuple[int, int]) -> None:
 
 def _seen(seen: dict[str, Any], width: int) -> list[str]:
     wrong = [f"{seen['width']} px wide"] if seen["width"] > width else []
-    wrong += [f"cut off: {one}" for one in seen["cut"]]
-    wrong += [f"off the screen: {one}" for one in seen["out"]]
-    wrong += [f"one on the other: {one}" for one in seen["over"]]
+    for what, where in (("cut off", "cut"), ("off the screen", "out"), ("one on the other", "over")):
+        wrong += [f"{what}: {one}" for one in seen[where][:MOST_TOLD]]
     return wrong + ([f"{seen['weight']} bytes"] if seen["weight"] > MOST_BYTES else [])
