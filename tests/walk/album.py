@@ -23,11 +23,13 @@ class Album:
     reader: Reader
     stops: list[str] = field(default_factory=list)
     pictures: int = 0
+    heaviest: int = 0
     wrong: list[str] = field(default_factory=list)
 
     def stop(self, page: Page, name: str) -> None:
         """Examine a page in every size, and if pictures are kept, by axe and for the eye; what is wrong is kept."""
         self.stops.append(name)
+        self.heaviest = max(self.heaviest, looks.weight(page))
         wrong = looks.see(page)
         if self.folder is not None:
             wrong += self.reader.broken(page)

@@ -40,4 +40,5 @@ def reader(chromium: Browser, address: str) -> Reader:
     page.route("**/*.js?*", lambda route: route.abort())
     page.goto(f"{address}/healthz")
     page.evaluate(AXE_SCRIPT)
+    assert page.evaluate(RUN), "axe finds nothing wrong with a page that says nothing"
     return Reader(page)

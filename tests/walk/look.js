@@ -1,4 +1,4 @@
-// What is wrong with how a page lies on the screen, and what it weighs.
+// What is wrong with how a page lies on the screen.
 () => {
   const shown = (one) => one.checkVisibility({ visibilityProperty: true }) && !one.closest(".for-readers, thead");
   const named = (one) => one.outerHTML.slice(0, 120);
@@ -15,13 +15,10 @@
     && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
   const over = places.flatMap((a, i) => places.slice(i + 1).filter((b) => !a.one.contains(b.one) && meet(a, b))
     .map((b) => `${named(a.one)} and ${named(b.one)}`));
-
-  const loaded = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
   return {
     width: document.documentElement.scrollWidth,
     cut: ours.filter(isCut).map(named),
     out: ours.filter(isOut).map(named),
     over,
-    weight: loaded.reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0),
   };
 }

@@ -83,7 +83,7 @@ def wait_for_password(way: Walker) -> None:
     """Be told how long to wait after five wrong passwords."""
     for _ in range(6):
         with_password(way, "not the password")
-    way.refused("Wait 30 seconds")
+    way.refused("There were too many wrong attempts. Wait")
     see_time_go_by(way)
     way.stop("password-waiting", "Sign in")
 

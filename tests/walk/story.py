@@ -1,7 +1,7 @@
 """The whole way through the pages, from no account to a second factor that is off again, and what can happen on it."""
 
 from umbra.mail.kinds import Kind
-from walk import accounts, enrolment, german, sessions, signing_in
+from walk import accounts, enrolment, german, policy, sessions, signing_in
 from walk.walker import Walker
 
 MAILED = {
@@ -18,6 +18,7 @@ MAILED = {
 
 
 def walk(way: Walker) -> None:
+    policy.hold(way)
     accounts.make_the_first(way)
     accounts.register(way)
     phone, codes = enrolment.set_up(way)
