@@ -14,6 +14,7 @@ run: $(VENV)/run  ## Start the server at http://127.0.0.1:8000, on SQLite, in ./
 	UMBRA_DATA_DIR="$${UMBRA_DATA_DIR:-$(DATA)}" $(BIN)/umbra serve
 
 test: $(VENV)/dev  ## Run the tests, on SQLite and on a PostgreSQL of their own
+	@echo "Not run here: the pages in a real browser (make browse), races without their guards (make sabotage), make bench."
 	$(BIN)/python -m pytest -n auto
 
 check: $(VENV)/dev  ## Formatting, lint, types, imports
@@ -22,8 +23,8 @@ check: $(VENV)/dev  ## Formatting, lint, types, imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-browse: $(VENV)/dev  ## Walk through every page in a headless browser (wants chromium, zbarimg, oathtool)
-	PYTHONPATH=tests $(BIN)/python -m pages.browser $(SHOTS)
+browse: $(VENV)/dev  ## Walk through every page in a real browser, and keep pictures (wants chromium, zbarimg, oathtool)
+	PYTHONPATH=tests $(BIN)/python -m walk $(SHOTS)
 
 examples: $(VENV)/dev  ## Use the single-page example in a headless browser (wants chromium, zbarimg, oathtool)
 	PYTHONPATH=tests:examples $(BIN)/python -m examples.browser $(SHOTS)

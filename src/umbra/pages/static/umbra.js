@@ -29,10 +29,10 @@ for (const time of all("time")) {
   time.textContent = new Intl.DateTimeFormat(document.documentElement.lang, form).format(at);
 }
 
-// How long is left to wait. The server's clock counts; ours only has to run as fast.
-for (const wait of all("[data-until]")) {
+// How long is left to wait. The server's clock counts; the reader's may be wrong, and only has to run as fast.
+for (const wait of all("[data-left]")) {
   const left = document.createElement("strong");
-  const over = Date.parse(wait.dataset.until);
+  const over = Date.now() + 1000 * wait.dataset.left;
   left.setAttribute("role", "timer");
   wait.append(" ", left);
   const tick = () => {

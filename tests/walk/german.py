@@ -1,0 +1,35 @@
+"""The longer words of another language, and times in the reader's own zone."""
+
+from playwright.sync_api import expect
+
+from walk.walker import Walker
+
+
+def walk(way: Walker, password: str) -> None:
+    german = way.elsewhere(locale="de-DE", timezone_id="Europe/Berlin")
+    german.go("/security/account")
+    german.type("Benutzername", "ada")
+    german.type("Passwort", password)
+    german.press("Anmelden")
+    german.type("Neues Passwort", "kurz")
+    german.stop("german-account", "Konto")
+    german.follow("Sicherheit")
+    german.press("Authenticator-App hinzufügen")
+    german.stop("german-setup-1-key", "Authenticator-App hinzufügen")
+    secret = german.scan()
+    german.follow("Weiter")
+    german.type("Code, den Ihre App jetzt zeigt", german.code(secret))
+    german.press("Einschalten")
+    german.stop("german-setup-3-backup-codes", "Bewahren Sie Ihre Ersatzcodes auf")
+    german.tick("Ich habe diese Codes aufbewahrt")
+    german.press("Fertig")
+    german.stop("german-security-on", "Sicherheit")
+    expect(german.page.locator("main time").first).not_to_contain_text("UTC")
+    german.follow("Verlauf")
+    german.stop("german-activity", "Verlauf")
+    german.press("Abmelden")
+    german.type("Benutzername", "ada")
+    german.type("Passwort", password)
+    german.press("Anmelden")
+    german.stop("german-code", "Code eingeben")
+    german.context.close()
