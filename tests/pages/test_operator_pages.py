@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from fastapi.routing import APIRoute
 from sqlalchemy import update
 
 from pages.browsing import SENT_BY_BROWSERS, Browser, Page, sound
@@ -96,6 +97,11 @@ async def _count(auth: Auth, event: str) -> int:
 
 
 # Who is let in
+
+
+def test_every_address_of_operators_is_in_the_lists() -> None:
+    tried = {address.partition("?")[0].replace("/accounts/1", "/accounts/{account_id}") for address in LOOKS}
+    assert {route.path for route in pages.router.routes if isinstance(route, APIRoute)} == tried | {*ACTIONS}
 
 
 async def test_a_plain_user_finds_nothing_at_any_address_of_operators(

@@ -91,7 +91,8 @@ async def hold_all(tx: Transaction, user_ids: Collection[UserId]) -> int:
 
     They are locked in one order, so that two operators who act on each other wait, and do not stand crosswise.
     """
-    wanted = select(UserRow.id).where(UserRow.id.in_(user_ids)).order_by(UserRow.id)
+    either = or_(*(UserRow.id == user_id for user_id in user_ids))  # each by the type of a host's key, unlike IN's list
+    wanted = select(UserRow.id).where(either).order_by(UserRow.id)
     return len((await tx.execute(wanted.with_for_update(key_share=True))).all())
 
 
