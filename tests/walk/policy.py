@@ -19,7 +19,8 @@ INTRUDE = """async () => {
   picture.src = "https://elsewhere.example/";
   const sent = await fetch("https://elsewhere.example/").catch(() => "refused");
   await all;
-  return { ran: "intruder" in window, hidden: getComputedStyle(document.body).display === "none", sent, refused: [...refused] };
+  const hidden = getComputedStyle(document.body).display === "none";
+  return { ran: "intruder" in window, hidden, sent, refused: [...refused] };
 }"""
 
 
