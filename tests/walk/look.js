@@ -9,6 +9,14 @@
     && (one.scrollHeight > one.clientHeight + 1 || one.scrollWidth > one.clientWidth + 1);
   const isOut = (one) => holdsText(one) && one.getBoundingClientRect().right > innerWidth + 1;
 
+  const lines = (one) => [...new Set([...one.getClientRects()].map(({ top }) => Math.round(top)))].length;
+  const isBroken = (one) => {
+    const words = document.createRange();
+    words.selectNodeContents(one.firstChild);
+    return lines(words) > one.firstChild.textContent.trim().split(/\s+/).length;
+  };
+  const broken = ours.filter((one) => one.matches("button, .button") && isBroken(one)).map(named);
+
   const places = ours.filter((one) => one.matches("a, button, input, summary") && !one.matches(".skip"))
     .map((one) => ({ one, box: one.getBoundingClientRect() }));
   const meet = ({ box: a }, { box: b }) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
@@ -20,5 +28,6 @@
     cut: ours.filter(isCut).map(named),
     out: ours.filter(isOut).map(named),
     over,
+    broken,
   };
 }

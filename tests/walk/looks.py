@@ -23,7 +23,9 @@ def see(page: Page) -> list[str]:
     for size, text in ((NARROWEST, "100%"), (PHONE, "200%"), (WIDE, "200%"), (WIDE, "100%")):
         resize(page, size)
         page.evaluate(TEXT_SIZE, text)
-        wrong += [f"at {size[0]} px, text {text}: {one}" for one in _seen(page.evaluate(LOOK), size[0])]
+        seen = page.evaluate(LOOK)
+        wrong += [f"at {size[0]} px, text {text}: {one}" for one in _seen(seen, size[0])]
+        wrong += [f"at {size[0]} px, within a word: {one}" for one in seen["broken"] if text == "100%"]
     page.evaluate(TEXT_SIZE, "")
     return wrong
 
