@@ -17,7 +17,7 @@ LOOKS = [
 
 @dataclass
 class Album:
-    """``folder`` is none where a walk only looks."""
+    """``folder`` is none where another walk comes by the same pages and keeps pictures of them."""
 
     folder: Path | None
     reader: Reader
@@ -27,19 +27,18 @@ class Album:
     wrong: list[str] = field(default_factory=list)
 
     def stop(self, page: Page, name: str) -> None:
-        """Examine a page in every size, and if pictures are kept, by axe and for the eye; what is wrong is kept."""
+        """Weigh a page; where pictures are kept, also examine it in every size, and by axe. What is wrong is kept."""
         self.stops.append(name)
         self.heaviest = max(self.heaviest, looks.weight(page))
-        wrong = looks.see(page)
-        if self.folder is not None:
-            wrong += self.reader.broken(page)
-            for looked, size, scheme in LOOKS:
-                looks.resize(page, size)
-                looks.emulate(page, color_scheme=scheme)
-                self.picture(page, f"{name}-{looked}-{scheme}")
-            looks.resize(page, looks.WIDE)
-            looks.emulate(page)
-        self.wrong += [f"{name}: {one}" for one in wrong]
+        if self.folder is None:
+            return
+        self.wrong += [f"{name}: {one}" for one in looks.see(page) + self.reader.broken(page)]
+        for looked, size, scheme in LOOKS:
+            looks.resize(page, size)
+            looks.emulate(page, color_scheme=scheme)
+            self.picture(page, f"{name}-{looked}-{scheme}")
+        looks.resize(page, looks.WIDE)
+        looks.emulate(page)
 
     def picture(self, page: Page, name: str) -> None:
         """Keep how a page looks now, if pictures are kept."""
