@@ -31,7 +31,7 @@ examples: $(VENV)/dev  ## Use the single-page example in a headless browser (wan
 docs: $(VENV)/dev  ## Build the documentation site into build/site; a warning is an error
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --fresh-env --quiet -c docs/site -d build/doctrees . build/site
 
-words: $(VENV)/dev  ## Bring the catalogues of the pages' texts up to date, and compile them
+words: $(VENV)/dev  ## Bring the catalogues of what pages and mails say up to date, and compile them
 	$(BIN)/python tests/pages/catalogue.py
 
 bench: $(VENV)/dev  ## Compare with a bare endpoint that runs the same statements (wants wrk); QUICK=1 is short

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 from playwright.sync_api import Dialog, Page, expect, sync_playwright
 
 from support import postgres
@@ -122,7 +123,8 @@ def walk(way: Walk, first_run: str) -> None:
     add_another(way)
     look_around(way, base, backup_codes[2])
     change_the_account(way, base)
-    use_up(way, base, backup_codes[3:])
+    look_after_others(way, base, backup_codes[3])
+    use_up(way, base, backup_codes[4:])
     turn_off(way, base, used=backup_codes[0], unused=backup_codes[1])
     with_script = in_german(way, base)
     wait(way)
@@ -315,6 +317,119 @@ def use_up(way: Walk, base: str, backup_codes: list[str]) -> None:
     way.stop("few-backup-codes", "Security")
 
 
+def look_after_others(way: Walk, base: str, backup_code: str) -> None:
+    """Be the operator, whose account the first one is: find people, look, and do all that there is to do."""
+    people = [f"person-{number:02}" for number in range(51)]
+    for name in people:
+        httpx.post(f"{base}/api/auth/register", json={"username": name, "password": PASSWORD}).raise_for_status()
+    find_people(way, base)
+    prove(way, base, backup_code)
+    act_on(way, base, people[0])
+    see_events_and_health(way)
+
+
+def find_people(way: Walk, base: str) -> None:
+    way.page.goto(f"{base}/security")
+    expect(way.page.locator("main")).to_contain_text("No mail server is configured")
+    way.stop("operator-security", "Security")
+    way.page.get_by_role("link", name="Operator").click()
+    way.stop("operator-find", "Accounts")
+    for typed, name, said in (
+        ("zz", "none", "No user name and no mail address begins like that."),
+        ("PERSON-07", "one", "person-07"),
+        ("person", "many", "These are the first 50."),
+    ):
+        way.type("Find an account", typed)
+        way.press("Find")
+        expect(way.page.locator("main")).to_contain_text(said)
+        way.stop(f"operator-find-{name}", "Accounts")
+    way.page.goto(f"{base}/operator?search={'x' * 255}")
+    way.refused("Enter at most 254 printable characters.")
+    way.stop("operator-find-refused", "Accounts")
+    way.page.goto(f"{base}/operator?search=ada")
+    way.page.get_by_role("link", name="ada", exact=True).click()
+    way.stop("operator-own-account", "ada")
+
+
+def act_on(way: Walk, base: str, name: str) -> None:
+    bob = Walk(_other_browser(way), way.pictures)
+    bob.page.goto(base)
+    _sign_in(bob, name)
+    bob.at("Security")
+    way.page.goto(f"{base}/operator?search={name}")
+    way.page.get_by_role("link", name=name).click()
+    way.stop("operator-account", name)
+    act(way, "End all sessions", "End all sessions", name, "Every session of the account has ended.")
+    bob.page.reload()
+    bob.at("Sign in")
+    act(way, "Disable", "Disable the account", name, "The account is disabled")
+    _sign_in(bob, name)
+    bob.refused("The user name or the password is not right.")
+    act(way, "Enable", "Enable the account", name, "The account is enabled again.")
+    give_a_second_factor(bob, name)
+    way.page.reload()
+    way.stop("operator-account-with-second-factor", name)
+    act(way, "Reset the second factor", "Reset the second factor", name, "no second factor any more")
+    bob.page.context.close()
+
+
+def see_events_and_health(way: Walk) -> None:
+    way.page.get_by_role("link", name="All events of this account").click()
+    way.stop("operator-events-of-one", "Events")
+    way.page.get_by_role("link", name="Show all accounts").click()
+    way.stop("operator-events", "Events")
+    way.page.get_by_label("Event").select_option("sign_in_code")
+    way.page.get_by_label("Reason").select_option("replayed")
+    way.press("Show")
+    expect(way.page.locator("main")).to_contain_text("A code that had been used before was tried")
+    way.stop("operator-events-filtered", "Events")
+    way.page.get_by_role("link", name="Health").click()
+    way.stop("operator-health", "Health")
+
+
+def prove(way: Walk, base: str, backup_code: str) -> None:
+    """Have a proof that is fresh; the walk is quicker than ten minutes, so nobody asks for one."""
+    way.page.goto(f"{base}/security/step-up?next=/operator")
+    way.unfold("Use a backup code instead")
+    way.type("Backup code", backup_code)
+    way.press("Go on")
+    way.at("Accounts")
+
+
+def act(way: Walk, link: str, heading: str, name: str, said: str) -> None:
+    """Do something to an account, after having been asked whether it is meant."""
+    way.page.get_by_role("link", name=link, exact=True).click()
+    expect(way.page.locator("main")).to_contain_text(name)
+    way.stop(f"operator-{heading.lower().replace(' ', '-')}", heading)
+    way.press(heading)
+    expect(way.page.get_by_role("status")).to_contain_text(said)
+    way.stop(f"operator-{heading.lower().replace(' ', '-')}-done", name)
+
+
+def give_a_second_factor(bob: Walk, name: str) -> None:
+    _sign_in(bob, name)
+    bob.press("Add an authenticator")
+    secret = bob.page.locator(".key").inner_text().replace(" ", "")
+    bob.page.get_by_role("link", name="Next").click()
+    bob.type("Code that your app shows now", _codes(secret)[0])
+    bob.press("Switch it on")
+    bob.at("Save your backup codes")
+
+
+def _sign_in(way: Walk, name: str) -> None:
+    way.type("User name", name)
+    way.type("Password", PASSWORD)
+    way.press("Sign in")
+
+
+def _other_browser(way: Walk) -> Page:
+    browser = way.page.context.browser
+    assert browser is not None
+    page = browser.new_context(java_script_enabled=False, user_agent=FIREFOX).new_page()
+    page.set_default_timeout(10_000)
+    return page
+
+
 def turn_off(way: Walk, base: str, used: str, unused: str) -> None:
     form = "form[action='/security/disable']"
     way.page.goto(f"{base}/security")
@@ -387,6 +502,15 @@ def in_german(way: Walk, base: str) -> Walk:
     expect(german.page.locator("time").first).not_to_contain_text("UTC")
     german.page.get_by_role("link", name="Verlauf").click()
     german.stop("german-activity", "Verlauf")
+    for name, address, heading in (
+        ("find", "/operator?search=person", "Konten"),
+        ("account", "/operator/accounts/3", "person-01"),
+        ("reset", "/operator/reset?account_id=3", "Zweiten Faktor zurücksetzen"),
+        ("events", "/operator/events", "Ereignisse"),
+        ("health", "/operator/health", "Zustand"),
+    ):
+        german.page.goto(base + address)
+        german.stop(f"german-operator-{name}", heading)
     german.press("Abmelden")
     way.stops = german.stops
     return german
@@ -434,7 +558,7 @@ def _output(*command: str) -> str:
 @contextlib.contextmanager
 def served(data: Path, database_url: str | None) -> Iterator[str]:
     """Run the service, and yield the first-run address that it prints."""
-    environment = {**os.environ, "UMBRA_DATA_DIR": str(data)}
+    environment = {**os.environ, "UMBRA_DATA_DIR": str(data), "UMBRA_REGISTRATION": "open"}
     if database_url:
         (data / "logo.svg").write_text(LOGO)
         environment |= {"UMBRA_DATABASE_URL": database_url, "UMBRA_ENCRYPTION_KEYS": new_key().reveal()}

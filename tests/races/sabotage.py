@@ -320,6 +320,11 @@ GUARDS = (
         ("test_two_sign_ins_at_once_both_get_in_though_the_password_is_hashed_anew",),
     ),
     Guard(
+        "an operator's own account is held as well, before it is asked whether they still are one",
+        (Cut("signin/operating.py", "await _hold(tx, me.user.id, user_id)", "await _hold(tx, user_id)"),),
+        ("test_of_two_operators_who_disable_each_other_one_is_left",),
+    ),
+    Guard(
         "the first-run token is taken by one, and there is nobody yet, together",
         (
             Cut(

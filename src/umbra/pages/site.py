@@ -14,12 +14,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PackageLoader, PrefixLoader, StrictUndefined
 from starlette.routing import NoMatchFound
 
+from umbra import words
 from umbra.auth import Auth
 from umbra.brand import Brand, logo_of, stylesheet_of
 from umbra.core import agents
 from umbra.core.errors import Misconfigured, Refused
 from umbra.core.secret import Secret
-from umbra.pages import messages, words
+from umbra.pages import messages
 from umbra.pages.addresses import local
 from umbra.pages.forms import Form
 from umbra.pages.messages import Told, Words
