@@ -131,5 +131,5 @@ actions = st.one_of(
     st.builds(Operator, st.sampled_from(["disable", "enable", "enable", "reset", "clean_up", "clean_up"])),
 )
 
-histories = st.lists(actions, min_size=3, max_size=24).map(lambda rest: [Enrol(), *rest])
+histories = st.lists(actions, min_size=8, max_size=24).map(lambda rest: [Enrol(), *rest])
 """Each begins with somebody who enrols."""
