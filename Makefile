@@ -34,6 +34,9 @@ docs: $(VENV)/dev  ## Build the documentation site into build/site; a warning is
 words: $(VENV)/dev  ## Bring the catalogues of the pages' texts up to date, and compile them
 	$(BIN)/python tests/pages/catalogue.py
 
+matrix: $(VENV)/dev  ## Write down anew what every call answers in every state (docs/reference/state-matrix.md)
+	PYTHONPATH=tests $(BIN)/python -m proof.matrix
+
 bench: $(VENV)/dev  ## Compare with a bare endpoint that runs the same statements (wants wrk); QUICK=1 is short
 	PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick)
 
@@ -64,4 +67,4 @@ $(VENV)/dev: requirements-dev.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/run
 
-.PHONY: help run test check browse examples docs words bench sabotage lock clean
+.PHONY: help run test check browse examples docs words matrix bench sabotage lock clean

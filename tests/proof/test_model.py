@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from proof import faulty, histories
-from proof.histories import Action, Again, At, Enrol, Move, Operator, Shown, SignIn, WrongCodes, Written
+from proof.histories import Action, Again, At, Enrol, Move, Operator, Shown, SignIn, Written, WrongCodes
 from proof.world import world
 
 SHORT = 60
@@ -66,8 +66,32 @@ def test_any_history_goes_as_the_model_says(database_url: str, tmp_path: Path) -
         goes_as_the_model_says()
 
 
+GIVES_AWAY: dict[str, list[Action]] = {
+    "the server's step in the ledger": [Enrol(-1), SignIn(Shown(0, 1)), Move(30), SignIn(Again())],
+    "the last code only": [Enrol(-1), SignIn(Shown()), Move(30), SignIn(Shown()), SignIn(Again(1))],
+    "a cache with a lifetime": [Enrol(-1), SignIn(Shown(0, 1)), Move(60), SignIn(Again())],
+    "a limit for each challenge": [Enrol(), WrongCodes(6)],
+}
+"""The shortest history in which each fault lets somebody in, or go on guessing."""
+
+LETS_IN = r"(code_refused'\] != .*accepted|attempts_spent 30'\] != .*code_refused)'\]$"
+
+
 @pytest.mark.parametrize("fault", faulty.FAULTS)
-def test_a_known_fault_is_caught(
+def test_a_known_fault_lets_somebody_in_where_ours_does_not(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    with playing(sqlite_url, tmp_path) as play:
+        play(GIVES_AWAY[fault])
+        faulty.put(fault, monkeypatch)
+        with pytest.raises(
+            AssertionError, match=r"(code_refused'\] != .*accepted|attempts_spent 30'\] != .*code_refused)'\]$"
+        ):
+            play(GIVES_AWAY[fault])
+
+
+@pytest.mark.parametrize("fault", faulty.FAULTS)
+def test_a_known_fault_is_caught_by_histories_that_nobody_thought_of(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     faulty.put(fault, monkeypatch)

@@ -13,15 +13,28 @@ import httpx
 import pyotp
 
 from proof import histories, model
-from proof.histories import Action, Again, At, Enrol, Invented, Move, Offered, Operator, Shown, SignIn, Written, Wrong
+from proof.histories import (
+    Action,
+    Again,
+    At,
+    Enrol,
+    Invented,
+    Move,
+    Offered,
+    Operator,
+    Shown,
+    SignIn,
+    Written,
+    Wrong,
+    WrongCodes,
+)
 from proof.histories import Password as WrongPassword
-from proof.histories import WrongCodes
 from proof.model import Account, App, Backup, Code, No, Proof
 from support.people import API, BASE_URL
 from umbra import settings, upkeep
 from umbra.app import application
-from umbra.auth import Auth
 from umbra.audit.store import DatabaseSink
+from umbra.auth import Auth
 from umbra.backup_codes import codes
 from umbra.core.clock import FixedClock
 from umbra.core.entropy import SystemEntropy
@@ -142,7 +155,9 @@ class Life:
         if proof is None or len(self.challenges) <= (challenge or 0):
             return
         token = self.challenges[-1 - (challenge or 0)]
-        answer = await self.world.call("POST", "/totp-verify", {"mfa_token": token, "delivery": "token", **_sent(proof, offered)})
+        answer = await self.world.call(
+            "POST", "/totp-verify", {"mfa_token": token, "delivery": "token", **_sent(proof, offered)}
+        )
         self._compare(answer, proof, lambda: self.account.verify(self.now, token, proof))
 
     async def _login(self, *, is_right: bool = True) -> None:
