@@ -17,11 +17,13 @@ from typing import Any
 
 import httpx
 import pyotp
+from sqlalchemy import update
 
 from support.people import API, BASE_URL
 from umbra import settings, upkeep
 from umbra.app import application
 from umbra.attempts import store as attempts
+from umbra.attempts.tables import AttemptsRow
 from umbra.audit.store import DatabaseSink
 from umbra.auth import Auth
 from umbra.backup_codes import codes
@@ -133,6 +135,13 @@ CALLS: dict[str, Body] = {
 }
 """Every call, and what is sent; the ids in the addresses are of the account's own authenticator and session."""
 
+INTRODUCTION = """# State matrix
+
+What every call of the JSON face answers, in every state of an account and at every level of session, to a caller who
+sends all that is right: password, code, backup code. `make matrix` asks the service and writes this page;
+`test_the_state_matrix_is_what_the_service_answers` fails when the two differ.
+"""
+
 Matrix = dict[tuple[str, str, str], str]
 """The answer by state, call and level."""
 
@@ -199,9 +208,11 @@ class Surveyor:
                 kept = [(BACKUP_CODE.selector, self._backup_code_hash)]
                 await backup_codes.replace_all(tx, user.id, kept, now)
             await totp.put_secret(tx, row, envelope.seal(auth.keyring, SECRET, Place(PURPOSE, user.id, row)))
-            for number in range(FAILURES.get(state, 0), 0, -1):
-                at = now - (number - 1) * attempts.LONGEST_WAIT
-                await attempts.charge(tx, attempts.totp_budget(user.id), at)
+            if state in FAILURES:
+                budget = attempts.totp_budget(user.id)
+                await attempts.charge(tx, budget, now)
+                counted = {"failures": FAILURES[state], "next_at": now + attempts.FIRST_WAIT}
+                await tx.execute(update(AttemptsRow).where(AttemptsRow.budget == budget.name).values(counted))
         if state == "disabled":
             await account.disable(auth, user)
         return None if state == "pending set-up" else row
@@ -240,12 +251,7 @@ def page(matrix: Matrix) -> str:
 
 
 def _head() -> Iterator[str]:
-    yield "# State matrix"
-    yield ""
-    yield "What every call of the JSON face answers, in every state of an account and at every level of session, to a caller"
-    yield "who sends all that is right: password, code, backup code. `make matrix` asks the service and writes this page;"
-    yield "`test_the_state_matrix_is_what_the_service_answers` fails when the two differ."
-    yield ""
+    yield INTRODUCTION
     yield "| Level | The caller shows |"
     yield "| --- | --- |"
     yield from (f"| {level} | {meaning} |" for level, meaning in LEVELS.items())
