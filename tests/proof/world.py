@@ -97,13 +97,17 @@ class World:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return await next(self.clients).request(method, API + path, json=body, headers=headers)
 
-    async def play(self, history: list[Action]) -> None:
-        """Live through a history, and want of the service at every step what the model says."""
+    async def begin(self) -> "Life":
+        """Make somebody with a password, at the moment when every history starts."""
         self.clock.set(START)
         async with self.auth.db.begin() as tx:
             name = f"user-{next(self.numbers)}"
             user = await users.add(tx, NewUser(name, None, self.password_hash), self.clock.now())
-        life = Life(self, user)
+        return Life(self, user)
+
+    async def play(self, history: list[Action]) -> None:
+        """Live through a history, and want of the service at every step what the model says."""
+        life = await self.begin()
         for number, action in enumerate(history):
             await life.live(action)
             assert life.expected == life.got, f"{history[: number + 1]}: {life.expected} != {life.got}"
@@ -205,7 +209,7 @@ class Life:
     async def _enrol(self, enrol: Enrol) -> None:
         if len(self.account.apps) == MOST_APPS:
             return
-        token = await self._session()
+        token = await self.session()
         self.world.entropy.wanted = self._wanted(enrol.secret)
         begun = await self.world.call("POST", "/totp/setup", {}, token)
         self.world.entropy.wanted = None
@@ -289,9 +293,9 @@ class Life:
                 return None
 
     async def _with_session(self, path: str, body: Mapping[str, str]) -> httpx.Response:
-        return await self.world.call("POST", path, body, await self._session())
+        return await self.world.call("POST", path, body, await self.session())
 
-    async def _session(self) -> str:
+    async def session(self) -> str:
         """Return the token of a session as strong as the account has them, begun just now."""
         auth = self.world.auth
         token = tokens.SESSION.new(auth.entropy)
@@ -321,7 +325,7 @@ async def world(database_url: str, folder: Path) -> AsyncIterator[World]:
         entropy=entropy,
         keyring=Keyring.of(new_key().reveal()),
         hashing=hashing,
-        settings=settings.Settings(data_dir=folder),
+        settings=settings.Settings(data_dir=folder, registration="open"),
         sink=DatabaseSink(database, clock),
     )
     await upkeep.check_ready(auth)
