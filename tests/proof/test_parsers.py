@@ -89,6 +89,6 @@ def test_whatever_a_column_holds_is_a_value_or_cannot_come(value: Any) -> None:
 @QUICK
 @given(st.dictionaries(st.sampled_from(["code", "backup_code", "password", "name"]), texts))
 def test_any_fields_are_a_proof_or_refused(fields: dict[str, str]) -> None:
-    for read in (lambda form: form.proof(), lambda form: form.second_factor(), lambda form: form.only("code")):
+    for read in (forms.Form.proof, forms.Form.second_factor):
         with suppress(*SAY_SO):
             read(forms.Form(fields))
