@@ -1,8 +1,6 @@
 """Whatever is sent, to whichever call and by whomever, is answered in the contract's form and repeated nowhere."""
 
-import asyncio
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,22 +9,22 @@ import httpx
 import pytest
 import schemathesis
 from fastapi import FastAPI
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
 from schemathesis.core import NotSet
 from schemathesis.core.result import Ok
 
+from proof.conftest import Counting
+from proof.effort import trying
 from proof.histories import Enrol
-from proof.world import Life, World, world
+from proof.world import Life, World, stage
 from support.people import API, BASE_URL
 from umbra.api.router import router
 from umbra.web import problems
 
-REQUESTS = int(os.environ.get("UMBRA_PROOF_REQUESTS", "150"))
-"""How many for each kind of caller and database; ``make proof`` asks for more."""
-
-QUICK = settings(deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+REQUESTS = 60
+"""How many for each kind of caller and database, times the effort."""
 
 CALLERS = ("nobody", "signed in", "enrolled")
 ECHO_CHARACTERS = 4
@@ -50,22 +48,22 @@ def test_every_operation_of_the_document_is_tried() -> None:
 
 
 @pytest.mark.parametrize("caller", CALLERS)
-def test_no_request_makes_a_fault_or_is_repeated(database_url: str, tmp_path: Path, caller: str) -> None:
-    with asyncio.Runner() as runner:
-        opened = world(database_url, tmp_path)
-        there = runner.run(opened.__aenter__())
-        life = None if caller == "nobody" else runner.run(somebody(there, is_enrolled=caller == "enrolled"))
+def test_no_request_makes_a_fault_or_is_repeated(
+    database_url: str, tmp_path: Path, counting: Counting, caller: str
+) -> None:
+    with stage(database_url, tmp_path) as here:
+        life = here.runner.run(somebody(here.world, is_enrolled=caller == "enrolled"))
 
-        @settings(QUICK, max_examples=REQUESTS)
+        @trying(REQUESTS)
         @given(cases)
         def is_answered(case: Case[Any]) -> None:
-            answer = runner.run(answer_to(there, life, case))
+            answer = here.runner.run(answer_to(life, case, is_known=caller != "nobody"))
             assert_of_the_form(answer)
             if answer.is_error:
                 assert [] == [text for text in texts_of(case) if is_repeated(text, answer)]
 
         is_answered()
-        runner.run(opened.__aexit__(None, None, None))
+        counting({"requests": here.world.requests})
 
 
 def test_a_repeated_text_would_be_noticed() -> None:
@@ -81,14 +79,14 @@ async def somebody(there: World, *, is_enrolled: bool) -> Life:
     return life
 
 
-async def answer_to(there: World, life: Life | None, case: Case[Any]) -> httpx.Response:
+async def answer_to(life: Life, case: Case[Any], *, is_known: bool) -> httpx.Response:
     """Send a request, with a session of its own where somebody is signed in."""
-    headers = {"Authorization": f"Bearer {await life.session()}"} if life else {}
+    headers = {"Authorization": f"Bearer {await life.session()}"} if is_known else {}
     if case.media_type:
         headers["Content-Type"] = case.media_type
-    content = body_of(case)
-    client = next(there.clients)
-    return await client.request(case.method, BASE_URL + case.formatted_path, content=content, headers=headers)
+    life.world.requests += 1
+    client, url = next(life.world.clients), BASE_URL + case.formatted_path
+    return await client.request(case.method, url, content=body_of(case), headers=headers)
 
 
 def body_of(case: Case[Any]) -> bytes | None:

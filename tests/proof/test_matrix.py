@@ -6,6 +6,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from proof import matrix
+from proof.conftest import Counting
 from proof.matrix import Matrix
 from umbra.api.router import PARTS
 
@@ -23,7 +24,8 @@ def test_the_state_matrix_has_every_call() -> None:
     assert calls == {call.partition(",")[0] for call in matrix.CALLS}
 
 
-def test_the_state_matrix_is_what_the_service_answers(cells: Matrix) -> None:
+def test_the_state_matrix_is_what_the_service_answers(cells: Matrix, counting: Counting) -> None:
+    counting({"cells": len(cells)})
     assert matrix.PAGE.read_text() == matrix.page(cells), "make matrix writes it anew"
 
 

@@ -1,15 +1,16 @@
 """Any text is a value or a refusal that says so; nothing else comes out of what reads it."""
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from proof.conftest import Counting
+from proof.effort import trying
 from umbra.backup_codes import codes
 from umbra.core import agents, typed
 from umbra.core.errors import InvalidRequest, NotFound
@@ -21,10 +22,9 @@ from umbra.pages import forms
 from umbra.web import caller
 from umbra.web.ids import number
 
-TEXTS = int(os.environ.get("UMBRA_PROOF_TEXTS", "150"))
-"""How many for each reader; ``make proof`` asks for more."""
+TEXTS = 80
+"""How many for each reader, times the effort."""
 
-QUICK = settings(max_examples=TEXTS, deadline=None, derandomize=True, database=None)
 KEYS = [Fernet(Fernet.generate_key())]
 
 moments = st.datetimes(timezones=st.timezones())
@@ -57,28 +57,33 @@ SAY_SO = (InvalidRequest, NotFound, CannotCome)
 
 
 @pytest.mark.parametrize("what", READERS)
-def test_any_text_is_a_value_or_refused(what: str) -> None:
-    @QUICK
+def test_any_text_is_a_value_or_refused(what: str, counting: Counting) -> None:
+    read = 0
+
+    @trying(TEXTS)
     @given(texts)
     @example("")
     @example("[" * 100_000)
     @example("0001-01-01T00:00:00+23:59")
     @example("9999-12-31T23:59:59-23:59")
     def is_a_value_or_refused(text: str) -> None:
+        nonlocal read
+        read += 1
         with suppress(*SAY_SO):
             READERS[what](text)
 
     is_a_value_or_refused()
+    counting({"texts": read})
 
 
-@QUICK
+@trying(TEXTS)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_form_or_refused(body: bytes) -> None:
     with suppress(*SAY_SO):
         forms.parse(body)
 
 
-@QUICK
+@trying(TEXTS)
 @given(st.binary(max_size=200) | texts | st.integers() | st.floats() | st.none() | moments)
 def test_whatever_a_column_holds_is_a_value_or_cannot_come(value: Any) -> None:
     for read in (columns.text_of, columns.object_of, columns.texts_of, columns.moment, columns.is_set, records.step):
@@ -86,7 +91,7 @@ def test_whatever_a_column_holds_is_a_value_or_cannot_come(value: Any) -> None:
             read(value)
 
 
-@QUICK
+@trying(TEXTS)
 @given(st.dictionaries(st.sampled_from(["code", "backup_code", "password", "name"]), texts))
 def test_any_fields_are_a_proof_or_refused(fields: dict[str, str]) -> None:
     for read in (forms.Form.proof, forms.Form.second_factor):

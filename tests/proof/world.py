@@ -1,8 +1,9 @@
 """The real service under a clock that stands still, asked the same as the model at every step of a history."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha1
@@ -89,7 +90,12 @@ class World:
     clients: Iterator[httpx.AsyncClient]
     password_hash: str
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    histories: int = 0
     requests: int = 0
+
+    def counted(self) -> dict[str, int]:
+        """Return how much has been tried here."""
+        return {"histories": self.histories, "requests": self.requests}
 
     async def call(self, method: str, path: str, body: Mapping[str, Any], token: str | None = None) -> httpx.Response:
         """Send a request to the copy whose turn it is."""
@@ -107,6 +113,7 @@ class World:
 
     async def play(self, history: list[Action]) -> None:
         """Live through a history, and want of the service at every step what the model says."""
+        self.histories += 1
         life = await self.begin()
         for number, action in enumerate(history):
             await life.live(action)
@@ -335,6 +342,29 @@ async def world(database_url: str, folder: Path) -> AsyncIterator[World]:
         yield World(auth, clock, entropy, itertools.cycle([one, other]), password_hash)
     hashing.close()
     await database.close()
+
+
+@dataclass
+class Stage:
+    """A world for tests that Hypothesis calls many times, and the loop that it lives in."""
+
+    world: World
+    runner: asyncio.Runner
+
+    def play(self, history: list[Action]) -> None:
+        """Live through a history."""
+        self.runner.run(self.world.play(history))
+
+
+@contextmanager
+def stage(database_url: str, folder: Path) -> Iterator[Stage]:
+    """Open a world until the block ends."""
+    with asyncio.Runner() as runner:
+        opened = world(database_url, folder)
+        try:
+            yield Stage(runner.run(opened.__aenter__()), runner)
+        finally:
+            runner.run(opened.__aexit__(None, None, None))
 
 
 def _client(auth: Auth) -> httpx.AsyncClient:
