@@ -1,4 +1,4 @@
-"""How much is tried: with all the other tests a little, the same each time; by ``make proof`` more, and other things."""
+"""How much is tried: beside the other tests a little, the same each time; by ``make proof`` more, and other things."""
 
 import os
 
