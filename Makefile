@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= data
 SHOTS ?= screenshots
+TIMES ?= 20
 
 .DEFAULT_GOAL := help
 
@@ -35,6 +36,12 @@ docs: $(VENV)/dev  ## Build the documentation site into build/site; a warning is
 words: $(VENV)/dev  ## Bring the catalogues of what pages and mails say up to date, and compile them
 	$(BIN)/python tests/pages/catalogue.py
 
+proof: $(VENV)/dev  ## Try TIMES as much as the tests do (20), and report it on a page
+	UMBRA_PROOF_TIMES=$(TIMES) PYTHONPATH=tests $(BIN)/python -m proof
+
+matrix: $(VENV)/dev  ## Write down anew what every call answers in every state (docs/reference/state-matrix.md)
+	PYTHONPATH=tests $(BIN)/python -m proof.matrix
+
 bench: $(VENV)/dev  ## Compare with a bare endpoint that runs the same statements (wants wrk); QUICK=1 is short
 	PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick)
 
@@ -65,4 +72,4 @@ $(VENV)/dev: requirements-dev.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/run
 
-.PHONY: help run test check browse examples docs words bench sabotage lock clean
+.PHONY: help run test check browse examples docs words matrix proof bench sabotage lock clean

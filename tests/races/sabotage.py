@@ -71,6 +71,7 @@ GUARDS = (
             "test_one_code_signs_in_once_however_many_challenges_it_is_sent_with",
             "test_one_code_proves_one_session_anew_however_many_ask",
             "test_one_code_opens_one_door_of_all",
+            "test_no_history_of_many_at_once_has_a_fault",
         ),
     ),
     Guard("the order of steps", (ORDER_OF_STEPS,), ("test_behind_a_later_code_an_earlier_one_is_refused",)),
