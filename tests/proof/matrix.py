@@ -42,7 +42,7 @@ from umbra.db.opening import open_database
 from umbra.db.sqlite import Sqlite
 from umbra.sessions import flows as session_flows
 from umbra.sessions import store as sessions
-from umbra.signin import account
+from umbra.signin import operating
 from umbra.signin import store as signin
 from umbra.signin.policy import FRESH_FOR
 from umbra.testing import CHEAP
@@ -214,7 +214,7 @@ class Surveyor:
                 counted = {"failures": FAILURES[state], "next_at": now + attempts.FIRST_WAIT}
                 await tx.execute(update(AttemptsRow).where(AttemptsRow.budget == budget.name).values(counted))
         if state == "disabled":
-            await account.disable(auth, user)
+            await operating.disable(auth, operating.COMMAND_LINE, user.id)
         return None if state == "pending set-up" else row
 
 

@@ -48,7 +48,7 @@ from umbra.db.opening import open_database
 from umbra.db.sqlite import Sqlite
 from umbra.sessions import flows as session_flows
 from umbra.sessions import store as session_store
-from umbra.signin import account as operator
+from umbra.signin import operating
 from umbra.testing import CHEAP
 from umbra.totp.algorithm import SECRET_BYTES
 from umbra.users import store as users
@@ -236,13 +236,13 @@ class Life:
         auth = self.world.auth
         match does:
             case "disable":
-                await operator.disable(auth, self.user)
+                await operating.disable(auth, operating.COMMAND_LINE, self.user.id)
                 self.account.operator_disables()
             case "enable":
-                await operator.enable(auth, self.user)
+                await operating.enable(auth, operating.COMMAND_LINE, self.user.id)
                 self.account.operator_enables()
             case "reset":
-                await operator.reset_second_factor(auth, self.user)
+                await operating.reset_second_factor(auth, operating.COMMAND_LINE, self.user.id)
                 self.account.operator_resets()
             case _:
                 await upkeep.clean_up(auth)
