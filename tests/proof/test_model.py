@@ -14,7 +14,7 @@ from proof.world import stage
 HISTORIES = 60
 """How many on each database, times the effort."""
 
-UNTIL_CAUGHT = 300
+UNTIL_CAUGHT = 100
 """Histories in which a faulty service must have given itself away."""
 
 UNSHRUNK = settings(trying(1), derandomize=True, phases=[Phase.generate])
