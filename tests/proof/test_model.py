@@ -11,7 +11,7 @@ from proof.effort import trying
 from proof.histories import Action, Again, At, Enrol, Move, Operator, Shown, SignIn, Written, WrongCodes
 from proof.world import stage
 
-HISTORIES = 60
+HISTORIES = 50
 """How many on each database, times the effort."""
 
 UNTIL_CAUGHT = 100
