@@ -120,9 +120,11 @@ _move = st.builds(Move, st.sampled_from(_SECONDS))
 actions = st.one_of(
     _sign_in,
     _sign_in,
-    _sign_in,
+    st.builds(SignIn, st.builds(Shown, steps=_STEPS)),
+    st.builds(SignIn, st.builds(Again, st.integers(0, 1))),
     _move,
     _move,
+    st.just(Move(30)),
     st.builds(At, st.sampled_from(_DOORS), _offered),
     st.builds(At, st.sampled_from(_DOORS), _offered),
     st.builds(Enrol, _STEPS, st.sampled_from(_SECRETS)),

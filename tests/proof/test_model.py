@@ -11,10 +11,10 @@ from proof.effort import trying
 from proof.histories import Action, Again, At, Enrol, Move, Operator, Shown, SignIn, Written, WrongCodes
 from proof.world import stage
 
-HISTORIES = 60
+HISTORIES = 50
 """How many on each database, times the effort."""
 
-UNTIL_CAUGHT = 300
+UNTIL_CAUGHT = 100
 """Histories in which a faulty service must have given itself away."""
 
 UNSHRUNK = settings(trying(1), derandomize=True, phases=[Phase.generate])

@@ -63,6 +63,7 @@ def test_any_text_is_a_value_or_refused(what: str, counting: Counting) -> None:
     @trying(TEXTS)
     @given(texts)
     @example("")
+    @example("é")
     @example("[" * 100_000)
     @example("0001-01-01T00:00:00+23:59")
     @example("9999-12-31T23:59:59-23:59")
