@@ -10,6 +10,7 @@ import io
 import sys
 import tomllib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
@@ -28,6 +29,9 @@ msgstr ""
 "Plural-Forms: {plural_forms}\\n"
 
 """
+NO_DAY = datetime(1970, 1, 1, tzinfo=UTC)
+"""A catalogue without a date would be given today's, and be another one tomorrow."""
+
 KEYWORDS = {"marked": None, "gettext": None, "ngettext": (1, 2), "_": None}
 
 
@@ -73,6 +77,7 @@ def written(catalogue: Catalog) -> bytes:
 def compiled(catalogue: Catalog) -> bytes:
     """Return a catalogue as gettext reads it."""
     file = io.BytesIO()
+    catalogue.creation_date = catalogue.revision_date = NO_DAY
     write_mo(file, catalogue)
     return file.getvalue()
 
