@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= data
 SHOTS ?= screenshots
+TIMES ?= 20
 
 .DEFAULT_GOAL := help
 
@@ -18,16 +19,28 @@ test: $(VENV)/dev  ## Run the tests, on SQLite and on a PostgreSQL of their own
 	$(BIN)/python -m pytest -n auto
 
 check: $(VENV)/dev  ## Formatting, lint, types, imports
-	$(BIN)/ruff format --check src tests bench
-	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench examples docs/site
+	$(BIN)/ruff check src tests bench examples docs/site
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 browse: $(VENV)/dev  ## Walk through every page in a real browser, and keep pictures (wants chromium, zbarimg, oathtool)
 	PYTHONPATH=tests $(BIN)/python -m walk $(SHOTS)
 
-words: $(VENV)/dev  ## Bring the catalogues of the pages' texts up to date, and compile them
+examples: $(VENV)/dev  ## Use the single-page example in a headless browser (wants chromium, zbarimg, oathtool)
+	PYTHONPATH=tests:examples $(BIN)/python -m examples.browser $(SHOTS)
+
+docs: $(VENV)/dev  ## Build the documentation site into build/site; a warning is an error
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --fresh-env --quiet -c docs/site -d build/doctrees . build/site
+
+words: $(VENV)/dev  ## Bring the catalogues of what pages and mails say up to date, and compile them
 	$(BIN)/python tests/pages/catalogue.py
+
+proof: $(VENV)/dev  ## Try TIMES as much as the tests do (20), and report it on a page
+	UMBRA_PROOF_TIMES=$(TIMES) PYTHONPATH=tests $(BIN)/python -m proof
+
+matrix: $(VENV)/dev  ## Write down anew what every call answers in every state (docs/reference/state-matrix.md)
+	PYTHONPATH=tests $(BIN)/python -m proof.matrix
 
 bench: $(VENV)/dev  ## Compare with a bare endpoint that runs the same statements (wants wrk); QUICK=1 is short
 	PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick)
@@ -43,7 +56,7 @@ lock: $(VENV)/dev  ## Compile the requirements anew, with hashes and without add
 		--python-version 3.11 --group dev pyproject.toml --output-file requirements-dev.txt
 
 clean:  ## Remove what was made, but not the data
-	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Umbra needs Python 3.11 or newer")'
@@ -59,4 +72,4 @@ $(VENV)/dev: requirements-dev.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/run
 
-.PHONY: help run test check browse words bench sabotage lock clean
+.PHONY: help run test check browse examples docs words matrix proof bench sabotage lock clean

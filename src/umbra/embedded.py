@@ -94,8 +94,8 @@ class Umbra(Generic[UserT]):
     ``engine`` is the application's own, async or not; Umbra takes connections from its pool, and its transactions are
     its own: what was spent stays spent, whatever becomes of the application's. Nothing is added to ``user_model``.
 
-    ``encryption_keys`` are Fernet keys, newest first, as ``umbra keys new`` prints them. ``public_url`` decides which
-    origin may change anything with a cookie, and whether the cookie is ``Secure``.
+    ``encryption_keys`` are Fernet keys, newest first, as ``umbra keys new --print`` prints them. ``public_url`` decides
+    which origin may change anything with a cookie, and whether the cookie is ``Secure``.
 
     Args:
         engine: The application's engine.
@@ -177,7 +177,11 @@ class Umbra(Generic[UserT]):
         self._on_event = on_event
         self._has_passwords = password_field is not None
         self._hosts_own = HostsOwn(
-            accounts=True, passwords=password_field is None, sign_in=sign_in_page, new_password=password_page
+            accounts=True,
+            login=password_field is None,
+            passwords=password_field is None and check_password is None,
+            sign_in=sign_in_page,
+            new_password=password_page,
         )
         self._pages = Pages(brand or Brand(), issuer, hosts_own=self._hosts_own, templates=templates) if pages else None
         self._guest = Guest(
@@ -295,7 +299,9 @@ class Umbra(Generic[UserT]):
         """Sign in somebody whom the application has recognised, and return what to answer.
 
         That is a session, or, where there is a second factor, ``mfa_required`` with what ``/totp-verify`` wants. To a
-        ``page`` the answer is where to go: ``next``, a path of this site, or the page that asks for the code first.
+        ``page`` the answer is where to go: ``next``, a path of this site, or the page that asks for the code first. It
+        may be a GET that another site leads to, as single sign-on and links in mails do; that the way back is one which
+        this browser began is for the application to know.
 
         Raises:
             OriginRefused: Another site asks for a cookie.
@@ -303,7 +309,9 @@ class Umbra(Generic[UserT]):
             Misconfigured: The pages are asked for, and are not there.
         """
         await self._bring(request)
-        if delivery != "token" and self._on_signed_in is None:
+        is_way_back = delivery == "page" and request.method in caller.SAFE_METHODS
+        is_ours_to_ask = delivery != "token" and not is_way_back and self._on_signed_in is None
+        if is_ours_to_ask:
             caller.refuse_foreign_origin(request, self.auth)
         site = sites.mounted(request, self.auth, self._pages) if delivery == "page" else None
         outcome = await flows.admit(self.auth, self.key_of(user), caller.client_of(request, self.auth))

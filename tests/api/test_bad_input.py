@@ -145,6 +145,15 @@ async def test_any_characters_may_make_a_password(client: httpx.AsyncClient, pas
     ).status_code
 
 
+async def test_every_character_of_a_password_counts(client: httpx.AsyncClient) -> None:
+    long = "seven brass otters sing " * 8
+    body = {"username": "dora", "password": long + "1"}
+    assert 201 == (await client.post(API + "/register", json=body)).status_code
+    for wrong in (long + "2", long, long + "11", body["password"].swapcase()):
+        assert 401 == (await client.post(API + "/login", json=body | {"password": wrong})).status_code
+    assert 200 == (await client.post(API + "/login", json=body)).status_code
+
+
 async def test_a_password_that_is_longer_than_any_can_be_is_a_wrong_one(alice: Person) -> None:
     answer = await alice.post("/login", {"username": "alice", "password": alice.password + "x" * 2_000})
     assert (401, "credentials_refused") == (answer.status_code, answer.json()["reason"])

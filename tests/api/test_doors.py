@@ -84,6 +84,8 @@ async def test_over_https_the_cookie_has_the_host_prefix(auth: Auth, clock: Fixe
         assert "max-age=63072000" == answer.headers["Strict-Transport-Security"]
         plain = await alice.get("/session", headers={"Cookie": f"umbra_session={value}"})
         assert 401 == plain.status_code
+        gone = (await alice.post("/logout")).headers["Set-Cookie"]
+        assert "__Host-umbra_session=; Max-Age=0; HttpOnly; Secure; SameSite=Lax; Path=/" == gone
 
 
 async def test_a_bearer_token_beside_a_cookie_counts_alone(alice: Person) -> None:
@@ -146,7 +148,9 @@ async def test_every_answer_is_kept_by_nobody_and_framed_by_nobody(alice: Person
     for answer in answers:
         assert "no-store" == answer.headers["Cache-Control"], answer.request.url
         assert "nosniff" == answer.headers["X-Content-Type-Options"]
-        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+        assert "same-origin" == answer.headers["Referrer-Policy"]
+        for part in ("frame-ancestors", "object-src", "base-uri", "default-src"):
+            assert f"{part} 'none'" in answer.headers["Content-Security-Policy"]
 
 
 async def test_what_the_framework_refuses_has_the_same_form(alice: Person) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, text
 from support.mail import PostOffice, free_port
 from umbra import __version__
 from umbra.cli.main import main
-from umbra.crypto.keyring import new_key
+from umbra.crypto.keyring import Keyring, new_key
 
 Result = click.testing.Result
 Umbra = Callable[..., Result]
@@ -309,6 +309,14 @@ def test_a_new_key_is_put_first_in_the_generated_file(own: tuple[Umbra, Path]) -
     assert 0 == umbra("keys", "rotate").exit_code
     (data / "encryption-keys").write_text(new + "\n")
     assert 0 == umbra("keys", "status").exit_code
+
+
+def test_a_key_for_an_application_is_printed_and_nothing_is_changed(own: tuple[Umbra, Path]) -> None:
+    umbra, data = own
+    one, other = (umbra("keys", "new", "--print").stdout.strip() for _ in range(2))
+    assert one != other
+    Keyring.of(one, other)
+    assert not data.exists()
 
 
 def test_a_second_server_on_a_port_leaves_the_first_ones_address_good(own: tuple[Umbra, Path]) -> None:

@@ -19,10 +19,22 @@ from umbra.mail import agents, message
 from umbra.mail.kinds import Kind
 from umbra.mail.store import Mail
 from umbra.settings import Settings, checked
+from umbra.words import LANGUAGES, catalogue
 
 SETTINGS = checked({"smtp_url": "smtp://127.0.0.1", "mail_from": "umbra@login.example", "issuer": "Acme & Söhne"})
-HEADERS = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"]
+HEADERS = [
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "Auto-Submitted",
+    "MIME-Version",
+    "Content-Type",
+]
 TEMPLATES = resources.files("umbra.mail") / "templates"
+
+ENGLISH = catalogue("en")
 
 EVIL = 'x\r\nBcc: thief@example.com\r\n\r\n<a href="https://evil.example">Sign in</a>'
 
@@ -41,13 +53,22 @@ def bodies(mail: EmailMessage) -> list[str]:
     return [part.get_content() for part in mail.walk() if not part.is_multipart()]
 
 
+@pytest.mark.parametrize("language", [*LANGUAGES, "xx", None])
 @pytest.mark.parametrize("kind", Kind)
-def test_every_kind_has_a_subject_and_says_the_same_as_text_and_as_html(kind: Kind) -> None:
-    mail = composed(kind)
+def test_every_kind_has_a_subject_and_says_the_same_as_text_and_as_html(kind: Kind, language: str | None) -> None:
+    mail = composed(kind, detail={"ip": "192.0.2.1", "language": language})
     text, html = bodies(mail)
     assert HEADERS == mail.keys()
     assert mail["Subject"].startswith("Acme & Söhne: ")
     assert words(text) == words(unescape(re.sub(r"<[^>]+>", " ", html.partition("</h1>")[2])))
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_speaks_german_to_whoever_reads_it(kind: Kind) -> None:
+    english, german = (composed(kind, detail={"language": language}) for language in ("en", "de"))
+    assert english["Subject"] != german["Subject"]
+    assert not {"the", "your", "The", "Your"} & set(words(bodies(german)[0]))
+    assert '<html lang="de">' in bodies(german)[1]
 
 
 def words(text: str) -> list[str]:
@@ -126,12 +147,12 @@ def test_every_address_that_an_account_may_have_makes_a_mail_or_is_none(local: s
     ],
 )  # fmt: skip
 def test_a_browser_is_called_what_people_call_it(user_agent: str | None, called: str) -> None:
-    assert called == agents.called(user_agent)
+    assert called == agents.called(user_agent, ENGLISH)
 
 
 @given(st.text())
 def test_no_user_agent_puts_an_address_into_a_mail(user_agent: str) -> None:
-    assert re.fullmatch(r"[A-Za-z0-9 -]+", agents.called(user_agent))
+    assert re.fullmatch(r"[A-Za-z0-9 -]+", agents.called(user_agent, ENGLISH))
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def visited(sqlite_url: str, tmp_path: Path, clock: FixedClock) -> Visited:
         hashing = HashingPool(CHEAP, threads=2)
         engine = hosts.engine_of(f"sqlite:///{tmp_path}/host.db")
         host = hosts.application(engine, "uuid", clock, hashing, pages=True, **more)
-        host.app.add_api_route("/open", _open(host), methods=["POST"])
+        host.app.add_api_route("/open", _open(host), methods=["GET", "POST"])
         async with hosts.visited(host) as client:
             await host.add(1, "ann")
             yield host, Browser(client)
@@ -103,6 +103,13 @@ async def test_another_site_cannot_sign_a_browser_in(visited: Visited) -> None:
         assert (403, "origin_refused") == (refused.status_code, refused.json()["reason"])
 
 
+async def test_the_way_back_from_single_sign_on_is_taken(visited: Visited) -> None:
+    async with visited() as (_, browser):
+        back = await browser.client.get("/open?next=/where", headers={"Sec-Fetch-Site": "cross-site"})
+        assert (303, "/where") == (back.status_code, back.headers["Location"])
+        assert 200 == (await browser.client.get("/me")).status_code
+
+
 async def test_every_address_on_every_page_is_below_the_mount(visited: Visited, clock: FixedClock) -> None:
     async with visited() as (_, browser):
         await browser.client.post("/open")
@@ -139,6 +146,22 @@ async def test_accounts_and_passwords_that_are_the_hosts_have_no_pages_here(
         assert {f"{API}/sign-out", f"{API}/security/rename", f"{API}/security/setup"} == {
             form.action for form in page.forms
         }
+
+
+async def test_passwords_that_the_host_looks_at_are_asked_for_where_one_is_wanted(
+    visited: Visited, clock: FixedClock
+) -> None:
+    async def is_right(member: Any, password: str) -> bool:
+        return (member.handle, password) == ("ann", "the host's own")
+
+    async with visited(check_password=is_right) as (_, browser):
+        await browser.client.post("/open")
+        code = await _enrolled(browser, clock)
+        page = await browser.open(f"{API}/security")
+        assert f"{API}/security/disable" in {form.action for form in page.forms}
+        sent = await browser.send(page, f"{API}/security/disable", password="the host's own", code=code())
+        page = await browser.follow(sent)
+        assert f"{API}/security/disable" not in {form.action for form in page.forms}
 
 
 async def test_nobody_who_is_not_signed_in_is_sent_to_a_page_that_is_not_there(visited: Visited) -> None:

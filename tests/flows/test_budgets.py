@@ -22,7 +22,8 @@ from umbra.core.errors import Unavailable
 from umbra.db.database import Database
 from umbra.db.transaction import Transaction
 from umbra.settings import Settings
-from umbra.signin import account
+from umbra.signin import account, operating
+from umbra.signin.operating import COMMAND_LINE
 
 
 async def failures(auth: Auth, budget: str) -> int | None:
@@ -127,7 +128,7 @@ async def test_at_a_hundred_only_a_backup_code_or_an_operator_helps(
     assert 200 == (await enrolled.verify(code=enrolled.fresh_code())).status_code
 
     await set_failures(auth, "totp:1", 100)
-    await account.reset_second_factor(auth, (await account.find(auth, "alice")).user)
+    await operating.reset_second_factor(auth, COMMAND_LINE, (await account.find(auth, "alice")).user.id)
     assert "signed_in" == (await enrolled.login()).json()["status"]
     enrolled.secret = ""
     await enrolled.enrol()

@@ -7,6 +7,7 @@ from umbra.core.errors import Misconfigured
 from umbra.db import migrate, revision
 from umbra.db.database import Database
 from umbra.db.opening import open_database
+from umbra.users import store as users
 
 
 @pytest.fixture
@@ -22,6 +23,15 @@ both = pytest.mark.parametrize("empty_url", ["sqlite", "postgresql"], indirect=T
 
 async def tables(database: Database) -> set[str]:
     return set(await database.migrating(lambda connection: inspect(connection).get_table_names()))
+
+
+@both
+async def test_a_new_database_has_no_account(empty_url: str) -> None:
+    database = open_database(empty_url)
+    await migrate.upgrade(database)
+    async with database.read() as tx:
+        assert [] == await users.everybody(tx)
+    await database.close()
 
 
 @both

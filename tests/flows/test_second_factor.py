@@ -1,5 +1,6 @@
 """The use cases through HTTP, on both databases, with a clock that stands still."""
 
+import base64
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -47,6 +48,12 @@ async def test_another_secret_comes_when_asked_for(alice: Person) -> None:
     other = (await alice.post("/totp/setup", {"new_secret": True})).json()["secret"]
     assert first != other
     assert other == (await alice.post("/totp/setup")).json()["secret"]
+
+
+async def test_a_secret_has_160_bits_and_no_two_are_alike(alice: Person) -> None:
+    made = {(await alice.post("/totp/setup", {"new_secret": True})).json()["secret"] for _ in range(50)}
+    assert 50 == len(made)
+    assert {20} == {len(base64.b32decode(secret)) for secret in made}
 
 
 async def test_another_session_gets_another_secret(alice: Person) -> None:

@@ -13,7 +13,8 @@ from umbra.auth import Auth
 from umbra.challenge.tables import ChallengeRow
 from umbra.core.clock import FixedClock
 from umbra.sessions.tables import SessionRow
-from umbra.signin import account
+from umbra.signin import account, operating
+from umbra.signin.operating import COMMAND_LINE
 
 
 @pytest.fixture
@@ -101,11 +102,11 @@ async def test_a_bearer_token_is_renewed_in_the_answer(alice: Person, auth: Auth
 async def test_a_disabled_account_is_out_at_once_and_enabling_revives_nothing(enrolled: Person, auth: Auth) -> None:
     token = await enrolled.challenge()
     user = (await account.find(auth, "alice")).user
-    await account.disable(auth, user)
+    await operating.disable(auth, COMMAND_LINE, user.id)
     assert 401 == (await enrolled.get("/session")).status_code
     assert "challenge_refused" == (await enrolled.verify(token, code=enrolled.fresh_code())).json()["reason"]
     refused = await enrolled.login()
-    await account.enable(auth, user)
+    await operating.enable(auth, COMMAND_LINE, user.id)
     assert 401 == (await enrolled.get("/session")).status_code
     assert "challenge_refused" == (await enrolled.verify(token, code=enrolled.fresh_code())).json()["reason"]
     enrolled.password, right = "some other words here", enrolled.password

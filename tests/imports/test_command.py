@@ -7,18 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import argon2
 import click.testing
 import pyotp
 import pytest
 from cryptography.fernet import Fernet
 
 from imports import old
+from support.blocks import ROOT, blocks
 from umbra.cli.main import main
 from umbra.crypto.keyring import new_key
 from umbra.imports.record import Note, Why
 
 Result = click.testing.Result
 Umbra = Callable[..., Result]
+MOVING = ROOT / "docs" / "moving.md"
 PASSWORD = "correct horse battery staple 9\n"
 OWN = ("--from", "base32", "--table", "people", "--secret-column", "otp", "--login-column", "nick")
 
@@ -82,6 +85,34 @@ def test_people_read_a_line_for_each_account(umbra: Umbra, source: Callable[...,
     assert secret not in result.output
 
 
+def test_the_page_about_moving_shows_what_the_command_prints(umbra: Umbra, tmp_path: Path) -> None:
+    command, printed = (block.text for block in list(blocks(MOVING))[:2])
+    assert 0 == umbra("users", "add", "ben", "--password-stdin", input=PASSWORD).exit_code
+    key = Fernet.generate_key()
+    (tmp_path / "old-keys").write_text(key.decode())
+    secrets = [Fernet(key).encrypt(pyotp.random_base32().encode()).decode() for _ in range(2)]
+    database = sqlite3.connect(tmp_path / "old.db")
+    database.executescript("""
+        CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT, totp_secret TEXT, totp_enabled BOOLEAN);
+        CREATE TABLE totp_usage (id INTEGER PRIMARY KEY, user_id INTEGER, code TEXT, "window" INTEGER, used_at TEXT);
+        CREATE TABLE backup_codes (id INTEGER PRIMARY KEY, user_id INTEGER, code_hash TEXT, used_at, created_at);
+    """)
+    database.executemany(
+        "INSERT INTO users VALUES (?, ?, ?, ?)", [(1, "ann", secrets[0], 1), (2, "ben", secrets[1], 0)]
+    )
+    hashed = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("AAAA-BBBB")
+    database.executemany(
+        "INSERT INTO backup_codes VALUES (?, 1, ?, NULL, '2026-01-01')", [(number, hashed) for number in range(10)]
+    )
+    database.commit()
+    database.close()
+    words = command.split()[1:]
+    words[words.index("--source") + 1] = f"sqlite:///{tmp_path}/old.db"
+    words[words.index("--key-file") + 1] = str(tmp_path / "old-keys")
+    result = umbra(*words)
+    assert printed == result.stdout, result.stderr
+
+
 def test_the_address_and_the_key_may_come_from_the_environment(
     umbra: Umbra, source: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,7 +155,7 @@ def test_a_kind_that_is_not_known_is_not_of_the_form(umbra: Umbra) -> None:
 
 
 def test_every_reason_and_note_is_explained_and_no_other() -> None:
-    document = (Path(__file__).parents[2] / "docs" / "moving.md").read_text()
+    document = MOVING.read_text()
     assert {*Why, *Note} == set(re.findall(r"^\| `(\w+)` \|", document, re.MULTILINE))
 
 

@@ -18,7 +18,8 @@ from umbra.core.clock import FixedClock
 from umbra.crypto import tokens
 from umbra.mail import flows
 from umbra.mail.kinds import Kind
-from umbra.signin import account
+from umbra.signin import account, operating
+from umbra.signin.operating import COMMAND_LINE
 
 COOKIE = "umbra_browser"
 
@@ -125,7 +126,7 @@ async def test_the_owners_own_changes_leave_browsers_known(enrolled: Person, aut
 
 
 async def test_an_operators_reset_leaves_no_browser_known(enrolled: Person, auth: Auth) -> None:
-    await account.reset_second_factor(auth, (await account.find(auth, "alice")).user)
+    await operating.reset_second_factor(auth, COMMAND_LINE, (await account.find(auth, "alice")).user.id)
     await enrolled.sign_in()
     assert 1 == await told(auth)
     await enrolled.sign_in()

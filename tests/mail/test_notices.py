@@ -21,7 +21,8 @@ from umbra.db.statements import insert
 from umbra.mail import flows, store
 from umbra.mail.kinds import Kind
 from umbra.mail.tables import OutboxRow
-from umbra.signin import account
+from umbra.signin import account, operating
+from umbra.signin.operating import COMMAND_LINE
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -72,7 +73,16 @@ async def disable_by_backup_code(alice: Person, auth: Auth) -> None:
 
 
 async def reset(alice: Person, auth: Auth) -> None:
-    await account.reset_second_factor(auth, (await account.find(auth, "alice")).user)
+    await operating.reset_second_factor(auth, COMMAND_LINE, (await account.find(auth, "alice")).user.id)
+
+
+async def disable_account(alice: Person, auth: Auth) -> None:
+    await operating.disable(auth, COMMAND_LINE, (await account.find(auth, "alice")).user.id)
+
+
+async def enable_account(alice: Person, auth: Auth) -> None:
+    await disable_account(alice, auth)
+    await operating.enable(auth, COMMAND_LINE, (await account.find(auth, "alice")).user.id)
 
 
 async def guess_for_the_hundredth_time(alice: Person, auth: Auth) -> None:
@@ -112,6 +122,8 @@ HAPPENINGS = [
     (disable, "The second factor was turned off", "was turned off. All of"),
     (disable_by_backup_code, "The second factor was turned off", "turned off with a backup code"),
     (reset, "Your second factor was removed", "Whoever runs Umbra has removed every authenticator app"),
+    (disable_account, "Your account was disabled", "Whoever runs Umbra has disabled your account"),
+    (enable_account, "Your account was enabled again", "it can be signed in to again"),
     (guess_for_the_hundredth_time, "Your authenticator apps are locked", "a hundred times in a row"),
     (sign_in_by_a_used_code, "A code was sent that had been used", "had been used before. It was refused"),
     (step_up_by_a_used_code, "A code was sent that had been used", "had been used before. It was refused"),
@@ -142,7 +154,7 @@ async def test_the_owner_is_told_once_in_plain_words_and_in_html(
     assert ("umbra@login.example", [ALICES]) == (told.sender, told.recipients)
     assert sentence in told.text()
     assert sentence in told.html()
-    by_operator = happening is reset
+    by_operator = happening in {reset, disable_account, enable_account}
     facts = ["Account: alice", f"When: {at:%Y-%m-%d %H:%M} UTC"]
     facts += [] if by_operator else ["From: 127.0.0.1", "With: Firefox on Linux"]
     assert " ".join(facts) in told.text()
@@ -158,9 +170,25 @@ async def test_the_owner_is_told_once_in_plain_words_and_in_html(
 def test_every_kind_of_mail_has_its_happening() -> None:
     told = {Kind.AUTHENTICATOR_ADDED, Kind.AUTHENTICATOR_REMOVED, Kind.BACKUP_CODE_USED, Kind.BACKUP_CODES_MADE,
             Kind.PASSWORD_CHANGED, Kind.SECOND_FACTOR_DISABLED, Kind.SECOND_FACTOR_RESET, Kind.AUTHENTICATORS_LOCKED,
-            Kind.CODE_REPLAYED, Kind.NEW_BROWSER}  # fmt: skip
+            Kind.CODE_REPLAYED, Kind.NEW_BROWSER, Kind.ACCOUNT_DISABLED, Kind.ACCOUNT_ENABLED}  # fmt: skip
     assert set(Kind) - {Kind.TEST} == told
     assert len(told) == len({subject for _, subject, _ in HAPPENINGS})
+
+
+async def test_a_mail_is_in_the_language_of_the_request_that_it_is_about(
+    enrolled: Person, auth: Auth, office: PostOffice
+) -> None:
+    enrolled.client.headers.update({"Accept-Language": "fr, de-CH;q=0.9, en;q=0.1", "User-Agent": AGENT})
+    await sign_in_elsewhere(enrolled, auth)
+    await flows.send_due(auth)
+    told = office.deliveries[-1]
+    assert "Umbra: Eine Anmeldung mit einem neuen Browser" == told.message["Subject"]
+    assert "Womit: Firefox auf Linux" in told.text()
+    assert '<html lang="de">' in told.html()
+    enrolled.client.headers["Accept-Language"] = "fr"
+    await sign_in_elsewhere(enrolled, auth)
+    await flows.send_due(auth)
+    assert "Umbra: A sign-in from a new browser" == office.deliveries[-1].message["Subject"]
 
 
 async def test_what_was_refused_is_told_to_nobody(enrolled: Person, auth: Auth) -> None:

@@ -9,7 +9,7 @@ import httpx
 
 from support.people import BASE_URL
 from umbra.brand import LARGEST_LOGO_BYTES
-from umbra.pages.words import LANGUAGES
+from umbra.words import LANGUAGES
 
 SENT_BY_BROWSERS = {"Origin": BASE_URL, "Sec-Fetch-Site": "same-origin"}
 REFERENCES = ("aria-describedby", "aria-labelledby", "for")

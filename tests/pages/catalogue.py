@@ -1,8 +1,8 @@
-"""The catalogues of the pages' texts, brought up to date and compiled.
+"""The catalogues of what pages and mails say, brought up to date and compiled.
 
     make words
 
-collects the texts of the source, merges them into each ``src/umbra/pages/locale/*.po`` and compiles that into the
+collects the texts of the source, merges them into each ``src/umbra/locale/*.po`` and compiles that into the
 ``.mo`` beside it, which is what runs, so that an installation needs no Babel. What is missing or in doubt is printed.
 """
 
@@ -19,9 +19,9 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).parents[2]
-LOCALE = ROOT / "src" / "umbra" / "pages" / "locale"
+LOCALE = ROOT / "src" / "umbra" / "locale"
 HEAD = """\
-# The texts of Umbra's pages. The msgid is the English text; give each its msgstr, then run "make words".
+# The texts of Umbra's pages and mails. The msgid is the English text; give each its msgstr, then run "make words".
 msgid ""
 msgstr ""
 "Content-Type: text/plain; charset=utf-8\\n"
@@ -29,8 +29,8 @@ msgstr ""
 "Plural-Forms: {plural_forms}\\n"
 
 """
-NO_DAY = datetime(1970, 1, 1, tzinfo=UTC)
-"""A catalogue without a date would be given today's, and be another one tomorrow."""
+NO_DATE = datetime(2000, 1, 1, tzinfo=UTC)
+"""Babel writes one into what it compiles: of now, unless it is told, and the file would be another each minute."""
 
 KEYWORDS = {"marked": None, "gettext": None, "ngettext": (1, 2), "_": None}
 
@@ -75,9 +75,9 @@ def written(catalogue: Catalog) -> bytes:
 
 
 def compiled(catalogue: Catalog) -> bytes:
-    """Return a catalogue as gettext reads it."""
+    """Return a catalogue as gettext reads it, which is the same whenever it is compiled."""
+    catalogue.creation_date = catalogue.revision_date = NO_DATE
     file = io.BytesIO()
-    catalogue.creation_date = catalogue.revision_date = NO_DAY
     write_mo(file, catalogue)
     return file.getvalue()
 

@@ -14,7 +14,7 @@ from umbra.app import application
 from umbra.auth import Auth
 from umbra.core.errors import InvalidRequest
 from umbra.db.opening import open_database
-from umbra.pages import account, activity, forms, security, signin, stepup
+from umbra.pages import account, activity, forms, operating, security, signin, stepup
 from umbra.pages.forms import Form
 
 COOKIE = "umbra_session"
@@ -27,14 +27,14 @@ def _targets(router: APIRouter) -> list[str]:
     return [route.path for route in routes if "POST" in (route.methods or ())]
 
 
-INSIDE = (security, account, activity, stepup)
+INSIDE = (security, account, activity, stepup, operating)
 WITHIN_A_SESSION = ["/sign-out", *(target for part in INSIDE for target in _targets(part.router))]
 FORMS = sorted({*_targets(signin.router), *WITHIN_A_SESSION})
 
 
 def test_the_lists_of_forms_are_not_empty() -> None:
-    assert 17 == len(FORMS)
-    assert 13 == len(WITHIN_A_SESSION)
+    assert 21 == len(FORMS)
+    assert 17 == len(WITHIN_A_SESSION)
 
 
 # Origins, sessions, and the mark of a form
@@ -125,7 +125,8 @@ def test_what_is_not_text_by_field_is_refused(body: bytes) -> None:
 
 async def test_a_field_that_a_form_does_not_have_is_refused(alice: Person, browser: Browser) -> None:
     mark = (await browser.open("/security")).form("/sign-out").values
-    for target in sorted(set(FORMS) - {"/first-run"}):  # which nobody has the address of here
+    operators = _targets(operating.router)  # where there is nothing for her
+    for target in sorted({*FORMS} - {"/first-run", *operators}):  # which nobody has the address of here
         sent = {**(mark if target in WITHIN_A_SESSION else {}), "is_operator": "yes"}
         refused = sound(await browser.client.post(target, data=sent, headers=SENT_BY_BROWSERS), 422)
         assert [UNREADABLE] == refused.errors

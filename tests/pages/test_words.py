@@ -10,12 +10,13 @@ from babel.messages.catalog import Catalog
 from pages import catalogue
 from pages.browsing import Browser, sound
 from support.people import Person
+from umbra import words
 from umbra.attempts.errors import AttemptsSpent
 from umbra.audit.store import AuditEvent
 from umbra.core import agents
 from umbra.core.errors import InvalidRequest
 from umbra.core.events import Event
-from umbra.pages import history, messages, words
+from umbra.pages import history, messages
 from umbra.pages.forms import Form
 from umbra.passwords.errors import PasswordRefused
 from umbra.web.problems import ANSWERS
@@ -136,11 +137,11 @@ def _line(event: str, reason: str | None = None, method: str | None = None) -> h
 
 def test_there_are_words_for_every_event_and_for_every_reason_of_one_that_is_somebodys() -> None:
     assert {str(event) for event in Event} == history.DONE.keys()
-    nobodys = {"unknown_user", "username_taken", "unreadable_secret"}
     reasons = set(
         re.findall(r"^\| `(\w+)` \|", (REFERENCE / "events.md").read_text().split("## Reasons")[1], re.MULTILINE)
     )
-    assert reasons - nobodys == history.REFUSED.keys()
+    assert reasons == history.REFUSED.keys() | history.REFUSED_TO_NOBODY.keys()
+    assert history.DONE_BY_OPERATOR.keys() <= history.DONE.keys()
     assert history.WHERE.keys() <= history.DONE.keys()
 
 

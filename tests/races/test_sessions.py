@@ -11,7 +11,8 @@ from umbra.challenge.tables import ChallengeRow
 from umbra.core.secret import Secret
 from umbra.crypto.argon import Slot
 from umbra.passwords import store as password_store
-from umbra.signin import account
+from umbra.signin import operating
+from umbra.signin.operating import COMMAND_LINE
 
 pytestmark = pytest.mark.race
 
@@ -56,7 +57,7 @@ async def test_nothing_begun_outlives_the_disabling_of_the_account(service: Serv
     sign_ins = await _sign_ins(service, owner)
 
     async with service.holding(session_of(await service.idle_session(owner))) as crowd:
-        await crowd.send(account.disable(service.auth, owner.user))
+        await crowd.send(operating.disable(service.auth, COMMAND_LINE, owner.user.id))
         await crowd.send(*sign_ins)
 
     assert 0 == await service.alive(owner)

@@ -1,7 +1,7 @@
 """The whole way through the pages, from no account to a second factor that is off again, and what can happen on it."""
 
 from umbra.mail.kinds import Kind
-from walk import accounts, enrolment, german, policy, sessions, signing_in
+from walk import accounts, enrolment, german, operating, policy, sessions, signing_in
 from walk.walker import Walker
 
 MAILED = {
@@ -35,6 +35,7 @@ def walk(way: Walker) -> None:
     sessions.not_me(way, phone)
     password = accounts.change_password(way, phone)
     accounts.change_mail_address(way, phone)
+    operating.look_after_others(way)
     enrolment.turn_off(way, password, codes)
     if way.has_scripts:
         german.walk(way, password)

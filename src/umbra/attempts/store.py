@@ -51,6 +51,15 @@ class Budget:
     most_failures: int = NO_END
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What has become of a budget, for the operator: failures in a row, and what they have led to."""
+
+    failures: int
+    waits_until: datetime | None
+    is_locked: bool
+
+
 _count: ColumnElement[int] = AttemptsRow.failures + 1
 
 _MAY_TRY = and_(
@@ -165,6 +174,17 @@ async def refuse_waiting(tx: Transaction, budget: Budget, now: datetime) -> None
         raise AttemptsSpent(LONGEST_WAIT)
     if row.next_at > now:
         raise AttemptsSpent(row.next_at - now)
+
+
+async def standing(tx: Transaction, budget: Budget, now: datetime) -> Standing:
+    """Return how many failures in a row there have been, and whether the next guess has to wait."""
+    found = await tx.execute(select(AttemptsRow.failures, AttemptsRow.next_at).where(AttemptsRow.budget == budget.name))
+    row = found.one_or_none()
+    if row is None:
+        return Standing(0, None, is_locked=False)
+    waits = row.failures >= FREE_FAILURES and row.next_at > now
+    is_locked = row.failures >= budget.most_failures
+    return Standing(row.failures, row.next_at if waits and not is_locked else None, is_locked)
 
 
 async def hand_back(tx: Transaction, budget: Budget, now: datetime) -> None:

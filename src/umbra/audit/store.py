@@ -19,6 +19,9 @@ from umbra.db.transaction import Chain, Transaction
 log = logging.getLogger("umbra.audit")
 
 
+DONE = "done"
+"""What stands for the reason of what was not refused."""
+
 _COLUMNS = ("at", "event", "reason", "user_id", "ip", "user_agent", "detail")
 
 
@@ -42,6 +45,17 @@ class AuditEvent:
     ip: str | None
     user_agent: str | None
     detail: dict[str, Any] | None
+
+    @property
+    def by(self) -> int | None:
+        """The operator who made it happen; ``None`` of what others did, and of the command line."""
+        by: int | None = (self.detail or {}).get("by")
+        return by
+
+    @property
+    def is_operators(self) -> bool:
+        """Say whether an operator made it happen, on the pages or by the command line."""
+        return "by" in (self.detail or {})
 
 
 Keep = Callable[[Transaction, Happened, datetime], Awaitable[None]]
@@ -87,9 +101,18 @@ def keeping(happened: Happened, at: datetime) -> dict[str, Any]:
 
 
 async def newest(
-    db: Database, limit: int, user_id: UserId | None = None, *, before: int | None = None
+    db: Database,
+    limit: int,
+    user_id: UserId | None = None,
+    *,
+    before: int | None = None,
+    event: str | None = None,
+    reason: str | None = None,
 ) -> list[AuditEvent]:
-    """Return the last ``limit`` events, of one account or of all, older than event ``before``; the newest first."""
+    """Return the last ``limit`` events, of one account or of all, older than event ``before``; the newest first.
+
+    ``event`` and ``reason`` leave the others out; the reason of what was done is ``DONE``.
+    """
     wanted = select(
         AuditRow.id,
         AuditRow.at,
@@ -104,5 +127,9 @@ async def newest(
         wanted = wanted.where(AuditRow.user_id == user_id)
     if before is not None:
         wanted = wanted.where(AuditRow.id < before)
+    if event is not None:
+        wanted = wanted.where(AuditRow.event == event)
+    if reason is not None:
+        wanted = wanted.where(AuditRow.reason.is_(None) if reason == DONE else AuditRow.reason == reason)
     async with db.read() as tx:
         return [AuditEvent(*row) for row in await tx.execute(wanted.limit(limit))]

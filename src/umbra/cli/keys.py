@@ -16,7 +16,8 @@ def keys() -> None:
 
 
 @keys.command()
-def new() -> None:
+@click.option("--print", "is_printed", is_flag=True, help="Print it, and change nothing: for an application's own use.")
+def new(*, is_printed: bool) -> None:
     """Make a key: put first in the generated file, or printed where the keys come from the environment."""
     from umbra import settings as settings_of
     from umbra import wiring
@@ -25,7 +26,7 @@ def new() -> None:
     settings = settings_of.load()
     key = keyrings.new_key()
     generated = settings.data_dir / wiring.KEY_FILE
-    if hosts_umbra() is not None or not wiring.generates_keys(settings):
+    if is_printed or hosts_umbra() is not None or not wiring.generates_keys(settings):
         click.echo(key.reveal())
         return
     wiring.prepare_data_dir(settings)

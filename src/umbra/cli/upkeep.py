@@ -63,5 +63,6 @@ def doctor(ctx: click.Context, *, as_json: bool) -> None:
 
     findings: list[Finding] = run(doctors.examine)
     lines = (f"{'ok ' if one.is_well else 'BAD'}  {one.name}: {one.detail}" for one in findings)
-    show([asdict(one) for one in findings], "\n".join(lines), as_json=as_json)
+    shown = [{"name": one.name, "is_well": one.is_well, "detail": one.detail} for one in findings]
+    show(shown, "\n".join(lines), as_json=as_json)
     ctx.exit(0 if all(one.is_well for one in findings) else 1)

@@ -61,7 +61,7 @@ def list_(*, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def reset_mfa(name: str, *, yes: bool) -> None:
     """Take the second factor of NAME away, and end all of its sessions."""
-    from umbra.signin import account
+    from umbra.signin import account, operating
 
     async def work(auth: "Auth") -> None:
         await ready(auth)
@@ -70,7 +70,7 @@ def reset_mfa(name: str, *, yes: bool) -> None:
             click.confirm(
                 f"Remove every authenticator and backup code of {user.username}, and sign it out?", abort=True
             )
-        await account.reset_second_factor(auth, user)
+        await operating.reset_second_factor(auth, operating.COMMAND_LINE, user.id)
 
     run(work)
     click.echo(f"{name} has no second factor any more.")
@@ -80,13 +80,13 @@ def reset_mfa(name: str, *, yes: bool) -> None:
 @click.argument("name")
 def disable(name: str) -> None:
     """Keep NAME out, and end all of its sessions."""
-    from umbra.signin import account
+    from umbra.signin import account, operating
 
     refuse_host()
 
     async def work(auth: "Auth") -> None:
         await ready(auth)
-        await account.disable(auth, (await account.find(auth, name)).user)
+        await operating.disable(auth, operating.COMMAND_LINE, (await account.find(auth, name)).user.id)
 
     run(work)
     click.echo(f"{name} is disabled.")
@@ -96,13 +96,13 @@ def disable(name: str) -> None:
 @click.argument("name")
 def enable(name: str) -> None:
     """Let NAME sign in again."""
-    from umbra.signin import account
+    from umbra.signin import account, operating
 
     refuse_host()
 
     async def work(auth: "Auth") -> None:
         await ready(auth)
-        await account.enable(auth, (await account.find(auth, name)).user)
+        await operating.enable(auth, operating.COMMAND_LINE, (await account.find(auth, name)).user.id)
 
     run(work)
     click.echo(f"{name} is enabled.")

@@ -42,11 +42,15 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Where a request came from, as far as we can know; ``browser`` is the hash by which it would be recognised."""
+    """Where a request came from, as far as we can know.
+
+    ``browser`` is the hash by which it would be recognised, ``language`` the one of ours that it likes best.
+    """
 
     ip: str | None = None
     user_agent: str | None = None
     browser: str | None = field(default=None, repr=False)
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,15 @@ def email(text: str) -> str:
     return address
 
 
+def search(text: str) -> str:
+    """Return ``text`` as the beginning of a name or mail address to look for: NFC, trimmed, printable.
+
+    Raises:
+        InvalidRequest: It is empty, longer than any address, or holds characters that do not print.
+    """
+    return _line("search", text, EMAIL_MAX_CHARACTERS)
+
+
 def password(text: str) -> Secret[str]:
     """Return ``text`` in the form that is hashed: NFC, otherwise exactly as typed (NIST SP 800-63B-4, 3.1.1.2).
 

@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import conv
 from sqlalchemy.types import TypeEngine
 
-from umbra.db.base import Base, PasswordVersion, UserKey
+from umbra.db.base import Base, PasswordVersion, UserKey, UtcDateTime
 from umbra.db.revision import VERSION_TABLE, VERSIONS
 from umbra.db.shape import Shape
 
@@ -124,11 +124,21 @@ class Guest:
         return Table(self.shape.name(ours.name), metadata, *columns, *named, *indexes, **options)
 
     def _column(self, column: Column[Any]) -> Column[Any]:
-        kind: TypeEngine[Any] = self._accounts.key.type if isinstance(column.type, UserKey) else column.type
+        kind = self._kind(column.type)
         default = column.server_default.arg if column.server_default is not None else None  # type: ignore[attr-defined]
         return Column(
             column.name, kind, nullable=column.nullable, primary_key=column.primary_key, server_default=default
         )
+
+    def _kind(self, ours: TypeEngine[Any]) -> TypeEngine[Any]:
+        """Return the type of a column as a migration of the host's writes it, which has imported nothing of ours."""
+        match ours:
+            case UserKey():
+                return self._accounts.key.type
+            case UtcDateTime():
+                return ours.impl_instance
+            case _:
+                return ours
 
     def _constraint(self, one: Any) -> Any:
         columns = [column.name for column in one.columns]

@@ -68,7 +68,7 @@ def opened(text: str, by: Sequence[Fernet]) -> str:
     for fernet in by:
         try:
             return fernet.decrypt(text).decode("ascii")
-        except (InvalidToken, UnicodeError):
+        except (InvalidToken, ValueError):  # what is not of ASCII, before and after
             continue
     raise CannotCome(Why.UNREADABLE)
 
@@ -97,7 +97,7 @@ def object_of(value: Any) -> dict[str, Any]:
     """
     try:
         found = json.loads(value) if isinstance(value, (str, bytes)) else value
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise CannotCome(Why.MALFORMED)
@@ -123,7 +123,10 @@ def moment(value: Any) -> datetime | None:
         return None
     if not isinstance(found, datetime):
         return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    try:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except OverflowError:  # the first or last hours that there are, in another zone
+        return None
 
 
 def is_set(value: Any) -> bool:

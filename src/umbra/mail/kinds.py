@@ -8,6 +8,8 @@ from umbra.core.events import Event, Happened
 class Kind(StrEnum):
     """The stable names in ``mail_outbox.kind``; each has a text of that name among the templates."""
 
+    ACCOUNT_DISABLED = "account_disabled"
+    ACCOUNT_ENABLED = "account_enabled"
     AUTHENTICATOR_ADDED = "authenticator_added"
     AUTHENTICATOR_REMOVED = "authenticator_removed"
     AUTHENTICATORS_LOCKED = "authenticators_locked"
@@ -22,6 +24,8 @@ class Kind(StrEnum):
 
 
 _DONE = {
+    Event.ACCOUNT_DISABLED: Kind.ACCOUNT_DISABLED,
+    Event.ACCOUNT_ENABLED: Kind.ACCOUNT_ENABLED,
     Event.AUTHENTICATOR_CONFIRMED: Kind.AUTHENTICATOR_ADDED,
     Event.AUTHENTICATOR_REMOVED: Kind.AUTHENTICATOR_REMOVED,
     Event.AUTHENTICATORS_LOCKED: Kind.AUTHENTICATORS_LOCKED,

@@ -1,8 +1,8 @@
 """From what happened to a mail: plain text, and the same as HTML.
 
 The words are in the templates, a file for each kind: the subject, then paragraphs, with ``[facts]`` where account,
-time and place are listed. Nothing that somebody else typed gets into them but the account's name and the mail's
-address, and none of it into the subject.
+time and place are listed. They are in the catalogue, as those of the pages are. Nothing that somebody else typed gets
+into them but the account's name and the mail's address, and none of it into the subject.
 """
 
 import textwrap
@@ -12,6 +12,7 @@ from email.policy import SMTP
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from umbra import words
 from umbra.core import typed
 from umbra.core.smtp import Sender, parse_sender
 from umbra.mail import agents
@@ -27,8 +28,9 @@ Facts = list[tuple[str, str]]
 def compose(settings: Settings, mail: Mail) -> EmailMessage:
     """Return the mail, ready to be handed in; it says nothing that opens anything, and has no link."""
     sender = sender_of(settings)
-    subject, *paragraphs = _paragraphs(settings, mail)
-    facts = _facts(mail)
+    language = _language(mail)
+    subject, *paragraphs = _paragraphs(settings, mail, language)
+    facts = _facts(mail, language)
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(sender.name or settings.issuer, sender.local, sender.domain)
     message["To"] = Address("", *_parts(mail.recipient))
@@ -37,7 +39,8 @@ def compose(settings: Settings, mail: Mail) -> EmailMessage:
     message["Message-ID"] = f"<{mail.message_id}@{sender.domain}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence is told to us
     message.set_content(_plain(paragraphs, facts), cte="quoted-printable")
-    html = _HTML.get_template("mail.html").render(subject=subject, paragraphs=paragraphs, facts=facts, marker=FACTS)
+    shown = {"language": language, "subject": subject, "paragraphs": paragraphs, "facts": facts, "marker": FACTS}
+    html = _HTML.get_template("mail.html").render(shown)
     message.add_alternative(html, subtype="html", cte="quoted-printable")
     return message
 
@@ -65,19 +68,31 @@ def _parts(address: str) -> tuple[str, str]:
     return local, domain if domain.isascii() else domain.encode("idna").decode("ascii")
 
 
-def _paragraphs(settings: Settings, mail: Mail) -> list[str]:
-    text = _PLAIN.get_template(f"{mail.kind}.txt").render(
-        issuer=settings.issuer, public_url=settings.public_url, method=mail.detail.get("method")
+def _language(mail: Mail) -> str:
+    """Return the language of the request that the mail is about: nobody knows better what its reader reads."""
+    language: str | None = mail.detail.get("language")
+    return language if language in words.LANGUAGES else words.LANGUAGES[0]
+
+
+def _paragraphs(settings: Settings, mail: Mail, language: str) -> list[str]:
+    text = (
+        _PLAIN[language]
+        .get_template(f"{mail.kind}.txt")
+        .render(issuer=settings.issuer, public_url=settings.public_url, method=mail.detail.get("method"))
     )
-    return [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
+    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()]
 
 
-def _facts(mail: Mail) -> Facts:
-    text = _PLAIN.get_template("facts.txt").render(
-        username=typed.header(mail.username, typed.USERNAME_MAX_CHARACTERS),
-        at=f"{mail.created_at:%Y-%m-%d %H:%M} UTC",
-        ip=mail.detail.get("ip"),
-        browser=agents.called(mail.detail.get("user_agent")),
+def _facts(mail: Mail, language: str) -> Facts:
+    text = (
+        _PLAIN[language]
+        .get_template("facts.txt")
+        .render(
+            username=typed.header(mail.username, typed.USERNAME_MAX_CHARACTERS),
+            at=f"{mail.created_at:%Y-%m-%d %H:%M} UTC",
+            ip=mail.detail.get("ip"),
+            browser=agents.called(mail.detail.get("user_agent"), words.catalogue(language)),
+        )
     )
     pairs = (line.partition(": ") for line in text.splitlines() if line)
     return [(label, value) for label, _, value in pairs]
@@ -89,6 +104,19 @@ def _plain(paragraphs: list[str], facts: Facts) -> str:
     return "\n\n".join(listed if one == FACTS else textwrap.fill(one, LINE_CHARACTERS) for one in paragraphs) + "\n"
 
 
+def _speaking(language: str) -> Environment:
+    """Return what renders the texts in a language."""
+    plain = Environment(
+        loader=_TEMPLATES,
+        autoescape=False,  # noqa: S701 - it is no markup
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+    )
+    plain.policies["ext.i18n.trimmed"] = True
+    plain.install_gettext_translations(words.catalogue(language), newstyle=True)  # type: ignore[attr-defined]  # the extension's
+    return plain
+
+
 _TEMPLATES = PackageLoader("umbra.mail")
-_PLAIN = Environment(loader=_TEMPLATES, autoescape=False, undefined=StrictUndefined)  # noqa: S701 - it is no markup
+_PLAIN = {language: _speaking(language) for language in words.LANGUAGES}
 _HTML = Environment(loader=_TEMPLATES, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

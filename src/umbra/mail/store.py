@@ -64,7 +64,12 @@ def queueing(
     return {
         "mail_kind": kind.value,
         "message_id": entropy.token_bytes(16).hex(),
-        "mail_detail": {"ip": client.ip, "user_agent": client.user_agent, "method": method},
+        "mail_detail": {
+            "ip": client.ip,
+            "user_agent": client.user_agent,
+            "method": method,
+            "language": client.language,
+        },
         "now": now,
         "a_day_ago": now - A_DAY,
     }

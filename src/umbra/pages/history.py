@@ -1,10 +1,9 @@
-"""The audit log of an account in its owner's words. Pure."""
+"""The audit log in words, for owners and for operators. Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from umbra.audit.store import AuditEvent
-from umbra.pages.words import marked
+from umbra.words import marked
 
 DONE = {
     "account_created": marked("The account was made"),
@@ -14,14 +13,14 @@ DONE = {
     "authenticator_removed": marked("An authenticator was removed"),
     "authenticator_renamed": marked("An authenticator got another name"),
     "authenticators_imported": marked("Authenticators and backup codes came over from another application"),
-    "authenticators_locked": marked("Codes are locked after a hundred wrong ones in a row; use a backup code"),
+    "authenticators_locked": marked("Codes are locked after a hundred wrong ones in a row; a backup code opens them"),
     "backup_codes_regenerated": marked("New backup codes were made; the old ones are dead"),
     "email_changed": marked("The mail address was changed"),
-    "mail_given_up": marked("A mail to you could not be delivered"),
+    "mail_given_up": marked("A mail about the account could not be delivered"),
     "password_changed": marked("The password was changed"),
     "second_factor_disabled": marked("Two-step sign-in was turned off"),
     "second_factor_reset": marked("The operator turned two-step sign-in off"),
-    "secret_refused": marked("The server could not use the key of an authenticator; tell the operator"),
+    "secret_refused": marked("The server could not use the key of an authenticator; the operator should know"),
     "session_ended": marked("A session was ended"),
     "sessions_ended": marked("All other sessions were ended"),
     "setup_started": marked("The set-up of an authenticator was begun"),
@@ -35,13 +34,16 @@ DONE_WITH_BACKUP_CODE = {
     "sign_in_code": marked("Signed in with a backup code"),
     "step_up": marked("Confirmed with a backup code that it is you"),
 }
+DONE_BY_OPERATOR = {
+    "sessions_ended": marked("The operator ended all sessions"),
+}
 
 REFUSED = {
     "wrong": marked("A wrong code was tried"),
     "late": marked("A code that had run out was tried"),
     "superseded": marked("A code older than the last one used was tried"),
     "replayed": marked("A code that had been used before was tried"),
-    "moved_secret": marked("A code was tried against a key that does not belong to this account; tell the operator"),
+    "moved_secret": marked("A code was tried against a key that is another account’s; the operator should know"),
     "attempts_spent": marked("An attempt came too soon after wrong ones, and was not looked at"),
     "challenge_refused": marked("A sign-in had taken too long"),
     "not_authenticated": marked("A session ended while it was being used"),
@@ -62,6 +64,13 @@ REFUSED_BACKUP_CODE = {
     "wrong": marked("A wrong backup code was tried"),
     "replayed": marked("A backup code that had been used before was tried"),
 }
+
+REFUSED_TO_NOBODY = {
+    "unknown_user": marked("A name was tried that nobody has"),
+    "username_taken": marked("A user name was chosen that another account has"),
+    "unreadable_secret": marked("No key opens a stored secret"),
+}
+"""What is no account's, so that operators alone see it."""
 
 WHERE = {
     "authenticator_confirmed": marked("to add an authenticator"),
@@ -85,30 +94,27 @@ ALARMING = {"wrong", "late", "superseded", "replayed", "moved_secret", "attempts
 class Line:
     """One thing that happened; the texts are in the catalogue."""
 
-    id: int
-    at: datetime
     text: str
     where: str | None
     is_refused: bool
     is_alarming: bool
-    ip: str | None
-    user_agent: str | None
+    event: AuditEvent
 
 
 def line(event: AuditEvent) -> Line:
     """Return an event in words; one that has none yet is shown by its name."""
     method = (event.detail or {}).get("method")
     reason = event.reason
-    text = _done(event.event, method) if reason is None else _refused(reason, method)
+    text = _done(event, method) if reason is None else _refused(reason, method)
     where = None if reason is None else WHERE.get(event.event)
-    return Line(event.id, event.at, text, where, reason is not None, reason in ALARMING, event.ip, event.user_agent)
+    return Line(text, where, reason is not None, reason in ALARMING, event)
 
 
-def _done(name: str, method: str | None) -> str:
-    special = DONE_WITH_BACKUP_CODE if method == "backup_code" else {}
-    return special.get(name) or DONE.get(name) or name.replace("_", " ")
+def _done(event: AuditEvent, method: str | None) -> str:
+    special = DONE_WITH_BACKUP_CODE if method == "backup_code" else DONE_BY_OPERATOR if event.is_operators else {}
+    return special.get(event.event) or DONE.get(event.event) or event.event.replace("_", " ")
 
 
 def _refused(reason: str, method: str | None) -> str:
     special = {"password": REFUSED_PASSWORD, "backup_code": REFUSED_BACKUP_CODE}.get(method or "", {})
-    return special.get(reason) or REFUSED.get(reason) or reason.replace("_", " ")
+    return special.get(reason) or REFUSED.get(reason) or REFUSED_TO_NOBODY.get(reason) or reason.replace("_", " ")

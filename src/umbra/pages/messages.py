@@ -12,10 +12,10 @@ from umbra.attempts.errors import AttemptsSpent
 from umbra.core.errors import InvalidRequest, Refused
 from umbra.core.proof import ClockOff
 from umbra.pages.forms import EITHER, NEITHER, REQUIRED, Form
-from umbra.pages.words import marked
 from umbra.passwords.errors import PasswordRefused
 from umbra.web.errors import OriginRefused
 from umbra.web.problems import ANSWERS, headers_of
+from umbra.words import marked
 
 Words = gettext.NullTranslations
 
@@ -33,6 +33,10 @@ NOTICES = {
     "email": marked("Your mail address is changed."),
     "session-ended": marked("The session has ended."),
     "sessions-ended": marked("Your other sessions have ended."),
+    "operator-end-sessions": marked("Every session of the account has ended."),
+    "operator-reset": marked("The account has no second factor any more, and its sessions have ended."),
+    "operator-disable": marked("The account is disabled, and its sessions have ended."),
+    "operator-enable": marked("The account is enabled again."),
     "not-me": marked("Your other sessions have ended. Now choose a new password, one that you use nowhere else."),
 }
 """What an address may ask to be told by ``?notice=``: these texts and no others."""
@@ -60,6 +64,7 @@ REASONS = {
         "This is your only authenticator. Add another one first, or turn two-step sign-in off."
     ),
     "name_taken": marked("Another authenticator of yours has this name. Choose another one."),
+    "own_account": marked("This is your own account. Operators do this to others; for yours, use the Security page."),
     "password_refused": marked("Choose another password."),
     "busy": marked("There is a crowd here just now. Nothing was counted against you; try again in a moment."),
     "unavailable": marked("We cannot reach our database. Nothing was changed or counted; try again in a moment."),
@@ -83,6 +88,7 @@ MISSING = {
     "name": marked("Enter a name."),
     "new_password": marked("Enter a new password."),
     "password": marked("Enter the password."),
+    "search": marked("Enter the beginning of a user name or mail address."),
     "username": marked("Enter the user name."),
 }
 MALFORMED = {
@@ -91,6 +97,7 @@ MALFORMED = {
     "email": marked("Enter a mail address such as name@example.org."),
     "name": marked("Enter a name of at most 64 printable characters."),
     "password": marked("Enter the password without control characters."),
+    "search": marked("Enter at most 254 printable characters."),
     "username": marked("Enter a user name of at most 128 printable characters."),
 }
 PROBLEMS = {

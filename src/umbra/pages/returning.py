@@ -19,7 +19,14 @@ from umbra.web.problems import headers_of
 Again = Callable[[Site, Visitor, Told, Form], Awaitable[Response]]
 """Shows the page that a refused form was on, with what was typed, secrets excepted."""
 
-HELD = {"setup": ("name",), "email": ("email",)}
+HELD = {
+    "setup": ("name",),
+    "email": ("email",),
+    "operator-end-sessions": ("account_id",),
+    "operator-reset": ("account_id",),
+    "operator-disable": ("account_id",),
+    "operator-enable": ("account_id",),
+}
 """The forms that may want a fresh proof first, and what is held of each while it is given; no secret is."""
 
 
@@ -71,7 +78,7 @@ async def step_up_page(
 
 
 def _place(request: Request, form: Form) -> str:
-    """Return the name of a form: the first part of its address, and which of several it is."""
-    place: str = request.scope["route"].path.removeprefix("/security/").partition("/")[0]
+    """Return the name of a form: its address with hyphens, and which of several it is."""
+    place: str = request.scope["route"].path.removeprefix("/security").strip("/").replace("/", "-")
     which = form.optional("authenticator_id")
     return f"{place}-{which}" if which is not None else place

@@ -1,8 +1,9 @@
 """The whole HTML face, for the server and for whoever mounts it."""
 
 from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
 
-from umbra.pages import account, activity, security, signin, stepup
+from umbra.pages import account, activity, operating, security, signin, stepup
 from umbra.pages.route import PageRoute
 from umbra.pages.site import NOTHING, HostsOwn, TheSite
 from umbra.pages.visitor import is_signed_in
@@ -10,13 +11,14 @@ from umbra.pages.visitor import is_signed_in
 home = APIRouter(route_class=PageRoute)
 assets = APIRouter()
 
-PARTS = (home, signin.router, account.router, activity.router, stepup.router, security.router, assets)
+PARTS = (home, signin.router, account.router, activity.router, stepup.router, operating.router, security.router, assets)
 """The last part of ``security`` takes what stands behind no other address."""
 
 KEPT_SECONDS = 365 * 24 * 3600
 """A year: pages name a file by its content, so a kept one is never an old one."""
 
-ACCOUNTS = {"/", "/first-run", "/register", "/security/account", "/security/password", "/security/email"}
+OPERATORS = {route.path for route in operating.router.routes if isinstance(route, APIRoute)}
+ACCOUNTS = {"/", "/first-run", "/register", "/security/account", "/security/password", "/security/email", *OPERATORS}
 PASSWORDS = {"/sign-in"}
 """What a host does itself, as it says, and has no pages of ours for."""
 
@@ -46,7 +48,7 @@ async def asset(name: str, site: TheSite) -> Response:
 
 def router(hosts_own: HostsOwn = NOTHING) -> APIRouter:
     """Return the pages, without those of what a host does itself."""
-    left_out = (ACCOUNTS if hosts_own.accounts else set()) | (PASSWORDS if hosts_own.passwords else set())
+    left_out = (ACCOUNTS if hosts_own.accounts else set()) | (PASSWORDS if hosts_own.login else set())
     whole = APIRouter()
     for part in PARTS:
         kept = APIRouter()

@@ -206,7 +206,7 @@ def _code_page(site: Site, told: Told | None = None, *, is_backup: bool, next_: 
 
 def _begin_again(site: Site, told: Told, next_: str | None) -> Response:
     """Show whose sign-in is over where to start again."""
-    if site.pages.hosts_own.passwords:
+    if site.pages.hosts_own.login:
         answer: Response = site.page("refused.html", told=told)
     else:
         answer = _sign_in_page(site, told, next_=next_)

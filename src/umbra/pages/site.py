@@ -14,12 +14,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PackageLoader, PrefixLoader, StrictUndefined
 from starlette.routing import NoMatchFound
 
+from umbra import words
 from umbra.auth import Auth
 from umbra.brand import Brand, logo_of, stylesheet_of
 from umbra.core import agents
 from umbra.core.errors import Misconfigured, Refused
 from umbra.core.secret import Secret
-from umbra.pages import messages, words
+from umbra.pages import messages
 from umbra.pages.addresses import local
 from umbra.pages.forms import Form
 from umbra.pages.messages import Told, Words
@@ -38,9 +39,13 @@ CODE_STEP_PATH = "/sign-in/code"
 
 @dataclass(frozen=True, slots=True)
 class HostsOwn:
-    """What the application around the pages does itself, and at which addresses of its site."""
+    """What the application around the pages does itself, and at which addresses of its site.
+
+    Its login may be its own though we can have its passwords looked at, where one is asked for besides a code.
+    """
 
     accounts: bool = False
+    login: bool = False
     passwords: bool = False
     sign_in: str | None = None
     new_password: str | None = None
@@ -56,11 +61,10 @@ class Asset:
 
     content: bytes = field(repr=False)
     media_type: str
+    mark: str = field(init=False)
 
-    @property
-    def name(self) -> str:
-        """What stands in the address for the content."""
-        return hashlib.sha256(self.content).hexdigest()[:12]
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mark", hashlib.sha256(self.content).hexdigest()[:12])
 
 
 class Pages:
@@ -101,7 +105,7 @@ class Site:
 
     def asset(self, name: str) -> str:
         """Return the address of a file."""
-        return f"{self.base}/static/{name}?{self.pages.assets[name].name}"
+        return f"{self.base}/static/{name}?{self.pages.assets[name].mark}"
 
     def page(
         self,
@@ -158,7 +162,7 @@ class Site:
     @property
     def has_sign_in_page(self) -> bool:
         """Say whether we know where people sign in."""
-        return self.pages.hosts_own.sign_in is not None or not self.pages.hosts_own.passwords
+        return self.pages.hosts_own.sign_in is not None or not self.pages.hosts_own.login
 
     def tell(self, refusal: Refused, place: str | None = None, form: Form | None = None) -> Told:
         """Put a refusal of a form into words."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Depends, Request, Response
 
 from umbra.core.errors import Refused
-from umbra.pages import account, csrf, security
+from umbra.pages import account, csrf, operating, security
 from umbra.pages.addresses import local
 from umbra.pages.forms import Form
 from umbra.pages.messages import Told
@@ -26,7 +26,11 @@ class Going:
     again: Again
 
 
-GOING_ON = {"setup": Going(security.begin_setup, security.again), "email": Going(account.give_email, account.again)}
+GOING_ON = {
+    "setup": Going(security.begin_setup, security.again),
+    "email": Going(account.give_email, account.again),
+    **{name: Going(action.do, operating.again) for name, action in operating.ACTIONS.items()},
+}
 
 
 async def again(site: Site, visitor: Visitor, told: Told, form: Form) -> Response:

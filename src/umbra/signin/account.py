@@ -1,9 +1,6 @@
-"""Making accounts, changing passwords, and what an operator does to an account."""
+"""Making accounts, and changing what they have besides a second factor."""
 
-from umbra.attempts import store as attempts
 from umbra.auth import Auth
-from umbra.backup_codes import store as backup_codes
-from umbra.browsers import store as browsers
 from umbra.challenge import store as challenges
 from umbra.core.errors import InvalidRequest, NotFound
 from umbra.core.events import Client, Event, watching
@@ -185,36 +182,6 @@ async def everybody(auth: Auth) -> list[Account]:
     """Return all accounts, for the operator."""
     async with auth.db.read() as tx:
         return await users.everybody(tx)
-
-
-async def reset_second_factor(auth: Auth, user: User) -> None:
-    """Take an account's second factor away, its guess counts too, and end all it has open; for the operator."""
-    async with watching(auth.sink, Event.SECOND_FACTOR_RESET, OPERATOR, user.id) as note, auth.db.begin() as tx:
-        now = auth.clock.now()
-        await users.hold(tx, user.id)
-        await challenges.end_all(tx, user.id)
-        await totp.remove_all(tx, user.id)
-        await backup_codes.remove_all(tx, user.id)
-        await attempts.delete_for_user(tx, user.id)
-        await sessions.end_all(tx, user.id, now, idle=auth.settings.session_idle)
-        if auth.db.shape.owns_accounts:
-            await browsers.forget_all(tx, user.id, now)
-        await notices.keep(auth, tx, note, now)
-
-
-async def disable(auth: Auth, user: User) -> None:
-    """Keep an account out, and end all it has open; for the operator."""
-    async with watching(auth.sink, Event.ACCOUNT_DISABLED, OPERATOR, user.id), auth.db.begin() as tx:
-        now = auth.clock.now()
-        await users.disable(tx, user.id, now)
-        await challenges.end_all(tx, user.id)
-        await sessions.end_all(tx, user.id, now, idle=auth.settings.session_idle)
-
-
-async def enable(auth: Auth, user: User) -> None:
-    """Let an account sign in again; what was ended stays ended; for the operator."""
-    async with watching(auth.sink, Event.ACCOUNT_ENABLED, OPERATOR, user.id), auth.db.begin() as tx:
-        await users.enable(tx, user.id)
 
 
 async def _new_user(

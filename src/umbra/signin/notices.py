@@ -70,7 +70,10 @@ async def _keep(entropy: Entropy, tx: Transaction, happened: Happened, now: date
 
 
 def _about(entropy: Entropy, happened: Happened, now: datetime) -> dict[str, Any] | None:
+    """Return the values that queue the mail about an event; where an operator sat is nobody else's business."""
     kind = kind_of(happened)
     if kind is None or happened.user_id is None:
         return None
-    return mail.queueing(kind, happened.client, now, entropy, method=(happened.detail or {}).get("method"))
+    detail = happened.detail or {}
+    client = Client(language=happened.client.language) if "by" in detail else happened.client
+    return mail.queueing(kind, client, now, entropy, method=detail.get("method"))

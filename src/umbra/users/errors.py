@@ -7,6 +7,12 @@ class UsernameTaken(Refused):
     reason = "username_taken"
 
 
+class OwnAccount(Refused):
+    """Operators do that to other people's accounts; for their own they have what everybody has."""
+
+    reason = "own_account"
+
+
 class RegistrationClosed(Refused):
     """Accounts are made by the operator here."""
 

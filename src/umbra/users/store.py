@@ -1,8 +1,9 @@
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, select, type_coerce, update
+from sqlalchemy import Row, and_, bindparam, or_, select, type_coerce, update
 from sqlalchemy.types import UserDefinedType
 
 from umbra.core.errors import NotFound
@@ -85,6 +86,16 @@ async def hold(tx: Transaction, user_id: UserId) -> None:
     await tx.execute(select(UserRow.id).where(UserRow.id == user_id).with_for_update(key_share=True))
 
 
+async def hold_all(tx: Transaction, user_ids: Collection[UserId]) -> int:
+    """Lock the rows of several accounts, as ``hold`` does, and return how many there are.
+
+    They are locked in one order, so that two operators who act on each other wait, and do not stand crosswise.
+    """
+    either = or_(*(UserRow.id == user_id for user_id in user_ids))  # each by the type of a host's key, unlike IN's list
+    wanted = select(UserRow.id).where(either).order_by(UserRow.id)
+    return len((await tx.execute(wanted.with_for_update(key_share=True))).all())
+
+
 async def hold_let_in(tx: Transaction, user_id: UserId) -> User | None:
     """Lock the row of an account that may sign in, as ``hold`` does, and return the account."""
     row = (await tx.execute(_HOLD_LET_IN, user_id=user_id)).one_or_none()
@@ -103,6 +114,18 @@ async def by_name(tx: Transaction, username: str) -> Account:
     return _account(row)
 
 
+async def by_id(tx: Transaction, user_id: UserId) -> Account:
+    """Return an account.
+
+    Raises:
+        NotFound: There is none of that id.
+    """
+    row = (await tx.execute(select(*_ACCOUNT).where(UserRow.id == user_id))).one_or_none()
+    if row is None:
+        raise NotFound
+    return _account(row)
+
+
 async def by_key(tx: Transaction, key: Any) -> User | None:
     """Return the account whose key a host's other table refers to: a value as the driver has read it there."""
     found = await tx.execute(select(*labelled(*_USER)).where(type_coerce(UserRow.id, _AsRead()) == key))
@@ -115,21 +138,39 @@ async def everybody(tx: Transaction) -> list[Account]:
     return [_account(row) for row in await tx.execute(select(*_ACCOUNT).order_by(UserRow.id))]
 
 
+async def beginning_with(tx: Transaction, text: str, limit: int) -> list[Account]:
+    """Return up to ``limit`` accounts whose name or mail address begins with ``text``, whatever its case, by name."""
+    is_meant = or_(
+        UserRow.username_key.startswith(folded(text), autoescape=True),
+        UserRow.email.istartswith(text, autoescape=True),
+    )
+    rows = await tx.execute(select(*_ACCOUNT).where(is_meant).order_by(UserRow.username_key).limit(limit))
+    return [_account(row) for row in rows]
+
+
+async def names(tx: Transaction, user_ids: Collection[UserId]) -> dict[UserId, str]:
+    """Return the names of those accounts that there are."""
+    rows = await tx.execute(select(UserRow.id, UserRow.username).where(UserRow.id.in_(user_ids)))
+    return {UserId(row.id): row.username for row in rows}
+
+
 async def change_email(tx: Transaction, user_id: UserId, email: str | None) -> None:
     """Store another mail address, or none."""
     await tx.execute(update(UserRow).where(UserRow.id == user_id).values(email=email))
 
 
-async def disable(tx: Transaction, user_id: UserId, now: datetime) -> None:
-    """Keep the account out from now on."""
-    await tx.execute(
-        update(UserRow).where(and_(UserRow.id == user_id, UserRow.disabled_at.is_(None))).values(disabled_at=now)
-    )
+async def disable(tx: Transaction, user_id: UserId, now: datetime) -> bool:
+    """Keep the account out from now on, and say whether it was let in until then."""
+    let_in = and_(UserRow.id == user_id, UserRow.disabled_at.is_(None))
+    disabled = await tx.execute(update(UserRow).where(let_in).values(disabled_at=now).returning(UserRow.id))
+    return disabled.first() is not None
 
 
-async def enable(tx: Transaction, user_id: UserId) -> None:
-    """Let the account sign in again."""
-    await tx.execute(update(UserRow).where(UserRow.id == user_id).values(disabled_at=None))
+async def enable(tx: Transaction, user_id: UserId) -> bool:
+    """Let the account sign in again, and say whether it was kept out until then."""
+    kept_out = and_(UserRow.id == user_id, UserRow.disabled_at.is_not(None))
+    enabled = await tx.execute(update(UserRow).where(kept_out).values(disabled_at=None).returning(UserRow.id))
+    return enabled.first() is not None
 
 
 def _user(row: Row[*tuple[Any, ...]]) -> User:

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from starlette.requests import HTTPConnection
 
+from umbra import words
 from umbra.auth import Auth
 from umbra.core import typed
 from umbra.core.events import Client
@@ -50,8 +51,11 @@ def client_of(request: HTTPConnection, auth: Auth) -> Client:
     peer = request.client.host if request.client else None
     forwarded = ",".join(lines(request, b"x-forwarded-for"))
     address = client_address(peer, forwarded, auth.settings.trusted_proxies)
-    browser = _browser(request, auth) if auth.settings.sends_mail else None
-    return Client(address, typed.header(next(iter(lines(request, b"user-agent")), None)), browser)
+    agent = typed.header(next(iter(lines(request, b"user-agent")), None))
+    if not auth.settings.sends_mail:
+        return Client(address, agent)
+    language = words.negotiated(",".join(lines(request, b"accept-language")))
+    return Client(address, agent, _browser(request, auth), language)
 
 
 def by_token(client: Client) -> Client:

@@ -13,7 +13,7 @@ from umbra.core.proof import CodeRefused
 from umbra.passwords.errors import CredentialsRefused, PasswordRefused
 from umbra.sessions.errors import NotAuthenticated, StepUpRequired
 from umbra.totp.errors import LastAuthenticator, NameTaken, NoSetupPending, NotEnabled
-from umbra.users.errors import RegistrationClosed, UsernameTaken
+from umbra.users.errors import OwnAccount, RegistrationClosed, UsernameTaken
 from umbra.web.errors import MethodNotAllowed, OriginRefused, TooLarge, UnsupportedMediaType
 
 INTERNAL = "internal"
@@ -43,6 +43,7 @@ ANSWERS: dict[str, tuple[HTTPStatus, str, str]] = {
     NotEnabled.reason: (HTTPStatus.CONFLICT, "Not enabled", "This account has no second factor."),
     LastAuthenticator.reason: (HTTPStatus.CONFLICT, "Last authenticator", "Disable the second factor instead."),
     NameTaken.reason: (HTTPStatus.CONFLICT, "Name taken", "Another authenticator has this name."),
+    OwnAccount.reason: (HTTPStatus.CONFLICT, "Own account", "Operators do that to other people's accounts."),
     PasswordRefused.reason: (HTTPStatus.UNPROCESSABLE_ENTITY, "Password refused", "Choose another password."),
     Busy.reason: (HTTPStatus.SERVICE_UNAVAILABLE, "Busy", "Try again in a moment."),
     Unavailable.reason: (HTTPStatus.SERVICE_UNAVAILABLE, "Unavailable", "Nothing was decided; try again."),

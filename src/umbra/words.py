@@ -1,4 +1,4 @@
-"""The languages that pages speak: one catalogue of texts, English as it is written and the others beside it."""
+"""The languages that pages and mails speak: one catalogue, English as it is written and the others beside it. Pure."""
 
 import gettext
 from importlib import resources
@@ -22,7 +22,7 @@ def catalogue(language: str) -> gettext.NullTranslations:
     """Return the texts of one of our languages; ``make words`` compiles them."""
     if language == LANGUAGES[0]:
         return gettext.NullTranslations()
-    with (resources.files("umbra.pages") / "locale" / f"{language}.mo").open("rb") as compiled:
+    with (resources.files("umbra") / "locale" / f"{language}.mo").open("rb") as compiled:
         return gettext.GNUTranslations(compiled)
 
 

@@ -1,0 +1,230 @@
+"""What contract 1.5 promises of one account, as a state in memory: no database, no transactions, no clock of its own.
+
+Seconds are whole and come as arguments. What the account is asked either happens, or is a ``No`` with the reason that
+a caller must then see.
+"""
+
+from dataclasses import dataclass, field
+
+import pyotp
+
+PERIOD = 30
+AROUND = (-1, 0, 1)
+"""Steps that are looked at, counted from now (1.5, 2)."""
+
+FREE = 5
+FIRST_WAIT, LONGEST_WAIT = 30, 3600
+LOCK = 100
+CHALLENGE_GUESSES, CHALLENGE_LIFE = 5, 300
+MOST_CHALLENGES = 100
+
+DEAD = 2
+"""Digits are dead while the step that they were accepted for lies at most so far behind now (1.5, 4)."""
+
+LEDGER, PASSWORD_MEMORY = 4, 86_400
+"""What a clean-up leaves: the digits of so many steps, the wrong passwords of so many seconds."""
+
+
+class No(Exception):
+    """A refusal, and its reason; of ``attempts_spent`` with the seconds that are left to wait."""
+
+
+@dataclass
+class App:
+    """An authenticator. Its last step is the order that no clean-up touches."""
+
+    number: int
+    secret: str
+    last_step: int | None = None
+
+    def step_of(self, digits: str, now: int) -> int | None:
+        """Return the earliest acceptable step that the digits belong to."""
+        near = (now // PERIOD + away for away in AROUND)
+        later = (step for step in near if self.last_step is None or step > self.last_step)
+        return next((step for step in later if pyotp.HOTP(self.secret).at(step) == digits), None)
+
+
+@dataclass
+class Budget:
+    """Wrong guesses of one kind, in a row."""
+
+    lock: int | None = None
+    failures: int = 0
+    next_at: int = 0
+    charged_at: int = 0
+
+    def refuse_waiting(self, now: int) -> None:
+        wait = self.next_at - now if self.failures >= FREE else 0
+        if self.is_locked:
+            wait = LONGEST_WAIT
+        if wait > 0:
+            raise No(f"attempts_spent {wait}")
+
+    @property
+    def is_locked(self) -> bool:
+        return self.lock is not None and self.failures >= self.lock
+
+    def charge(self, now: int) -> None:
+        self.failures += 1
+        self.charged_at = now
+        self.next_at = now + min(FIRST_WAIT * 2 ** max(0, self.failures - FREE), LONGEST_WAIT)
+
+
+@dataclass
+class Challenge:
+    opened_at: int
+    guesses: int = 0
+
+    def is_expired(self, now: int) -> bool:
+        return now >= self.opened_at + CHALLENGE_LIFE
+
+
+@dataclass(frozen=True)
+class Code:
+    digits: str
+
+
+@dataclass(frozen=True)
+class Backup:
+    text: str
+
+
+Proof = Code | Backup
+
+
+@dataclass
+class Account:
+    apps: list[App] = field(default_factory=list)
+    ledger: list[tuple[str, int]] = field(default_factory=list)
+    unused: set[str] = field(default_factory=set)
+    challenges: dict[str, Challenge] = field(default_factory=dict)
+    totp: Budget = field(default_factory=lambda: Budget(LOCK))
+    backup: Budget = field(default_factory=Budget)
+    password: Budget = field(default_factory=Budget)
+    is_disabled: bool = False
+
+    def login(self, now: int, *, is_right: bool = True) -> str:
+        """Take the password step, and return what comes of it."""
+        self._password(now, is_right=is_right and not self.is_disabled)
+        return "mfa_required" if self.apps else "signed_in"
+
+    def opened(self, now: int, token: str) -> None:
+        """Keep a challenge that the service has opened."""
+        self.challenges[token] = Challenge(now)
+        for oldest in list(self.challenges)[:-MOST_CHALLENGES]:
+            del self.challenges[oldest]
+
+    def verify(self, now: int, token: str, proof: Proof) -> None:
+        challenge = self.challenges.get(token)
+        if challenge is None:
+            raise No("challenge_refused")
+        self._guess(now, proof, challenge)
+        del self.challenges[token]
+
+    def step_up(self, now: int, proof: Proof) -> None:
+        self._refuse_off()
+        self._guess(now, proof)
+
+    def confirm(self, now: int, app: App, code: Code) -> None:
+        """Add an app with its first code; the first app brings backup codes, which the service then tells."""
+        self._refuse_disabled()
+        self._guess(now, code, among=[app])
+        self.apps.append(app)
+
+    def disable(self, now: int, proof: Proof) -> None:
+        self._refuse_off()
+        self._password(now)
+        self._guess(now, proof)
+        self._forget_factors()
+
+    def regenerate(self, now: int, code: Code) -> None:
+        self._refuse_off()
+        self._password(now)
+        self._guess(now, code)
+        self.unused.clear()
+
+    def change_password(self, now: int, code: Code) -> None:
+        self._refuse_off()
+        self._password(now)
+        self._guess(now, code)
+        self.challenges.clear()
+
+    def remove(self, now: int, number: int, proof: Proof) -> None:
+        self._refuse_disabled()
+        if number not in {app.number for app in self.apps}:
+            raise No("not_found")
+        if len(self.apps) == 1:
+            raise No("last_authenticator")
+        self._guess(now, proof)
+        self.apps = [app for app in self.apps if app.number != number]
+
+    def operator_disables(self) -> None:
+        self.is_disabled = True
+        self.challenges.clear()
+
+    def operator_enables(self) -> None:
+        self.is_disabled = False
+
+    def operator_resets(self) -> None:
+        """Take the second factor away, and the counts with it. What was accepted stays accepted."""
+        self._forget_factors()
+        self.totp, self.backup = Budget(LOCK), Budget()
+
+    def clean_up(self, now: int) -> None:
+        """Forget what decides nothing any more; the order of each app's steps is not among it."""
+        self.ledger = [(digits, step) for digits, step in self.ledger if step >= now // PERIOD - LEDGER]
+        self.challenges = {token: one for token, one in self.challenges.items() if not one.is_expired(now)}
+        if self.password.charged_at < now - PASSWORD_MEMORY:
+            self.password = Budget()
+
+    def _refuse_disabled(self) -> None:
+        if self.is_disabled:
+            raise No("not_authenticated")
+
+    def _refuse_off(self) -> None:
+        self._refuse_disabled()
+        if not self.apps:
+            raise No("not_enabled")
+
+    def _password(self, now: int, *, is_right: bool = True) -> None:
+        self.password.refuse_waiting(now)
+        self.password.charge(now)
+        if not is_right:
+            raise No("credentials_refused")
+        self.password.failures = 0
+
+    def _guess(
+        self, now: int, proof: Proof, challenge: Challenge | None = None, *, among: list[App] | None = None
+    ) -> None:
+        """Charge a guess, look at it, and use it up; success clears the count of its kind and no other (1.5, 5)."""
+        budget = self.totp if isinstance(proof, Code) else self.backup
+        budget.refuse_waiting(now)
+        if challenge is not None:
+            if challenge.guesses >= CHALLENGE_GUESSES or challenge.is_expired(now):
+                raise No("challenge_refused")
+            challenge.guesses += 1
+        budget.charge(now)
+        if isinstance(proof, Code):
+            self._spend_step(now, proof.digits, self.apps if among is None else among)
+        else:
+            self._spend_backup_code(proof.text)
+        budget.failures = 0
+
+    def _spend_step(self, now: int, digits: str, among: list[App]) -> None:
+        found = next(((app, step) for app in among if (step := app.step_of(digits, now)) is not None), None)
+        if found is None or any(used == digits and step >= now // PERIOD - DEAD for used, step in self.ledger):
+            raise No("code_refused")
+        app, step = found
+        app.last_step = step
+        self.ledger.append((digits, step))
+
+    def _spend_backup_code(self, text: str) -> None:
+        if text not in self.unused:
+            raise No("code_refused")
+        self.unused.remove(text)
+        if self.totp.is_locked:
+            self.totp.failures = 0
+
+    def _forget_factors(self) -> None:
+        self.apps, self.challenges = [], {}
+        self.unused.clear()
