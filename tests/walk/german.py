@@ -4,6 +4,9 @@ from playwright.sync_api import expect
 
 from walk.walker import Walker
 
+MAILED = ("Eine Authenticator-App wurde hinzugefügt", "Eine Anmeldung mit einem neuen Browser")
+"""Mail is in the language of the browser that gave reason for it."""
+
 
 def walk(way: Walker, password: str) -> None:
     german = way.elsewhere(locale="de-DE", timezone_id="Europe/Berlin")

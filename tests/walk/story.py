@@ -47,7 +47,8 @@ def walk(way: Walker) -> None:
 def read_the_mail(way: Walker) -> None:
     """Find a mail about each thing that its owner should know, at the address that the account had by then."""
     office = way.service.office
-    wanted = {f"Umbra: {subject}" for subject in MAILED.values()}
+    told = [*MAILED.values(), *(german.MAILED if way.has_scripts else ())]
+    wanted = {f"Umbra: {subject}" for subject in told}
     for _ in range(200):
         if wanted <= set(office.subjects()):
             break
