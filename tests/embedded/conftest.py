@@ -20,6 +20,9 @@ SHAPES = [
 ]
 """Database, kind of key, prefix of our tables."""
 
+ONE_OF_EACH = [("postgresql", "uuid", "umbra_"), ("sqlite", "integer", "")]
+"""For what does not depend on the kind of key."""
+
 
 @pytest.fixture(params=SHAPES, ids=lambda shape: "-".join(part for part in shape if part))
 def shape(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str, str]:

@@ -15,13 +15,17 @@ from alembic.migration import MigrationContext
 from fastapi import FastAPI
 from sqlalchemy import MetaData, inspect
 
+from embedded.conftest import ONE_OF_EACH
 from embedded.hosts import Host
 from umbra.cli.main import main
 from umbra.core.errors import Misconfigured
 from umbra.testing import Kit
 
+pytestmark = pytest.mark.parametrize("shape", ONE_OF_EACH, indirect=True)
+
 MODULE = """
 from embedded import hosts
+from embedded.conftest import ONE_OF_EACH
 from umbra.core.clock import SystemClock
 from umbra.crypto.argon import HashingPool
 from umbra.testing import CHEAP

@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
 from embedded import hosts
+from embedded.conftest import ONE_OF_EACH
 from embedded.hosts import Host
 from support.people import API, PERIOD
 from umbra import Umbra, Verdict
@@ -19,6 +20,8 @@ from umbra.core.errors import Misconfigured
 from umbra.crypto.argon import HashingPool
 from umbra.crypto.keyring import new_key
 from umbra.testing import CHEAP
+
+pytestmark = pytest.mark.parametrize("shape", ONE_OF_EACH, indirect=True)
 
 ANN = {"X-Single-Sign-On": "ann"}
 PASSWORD = "the host's own"

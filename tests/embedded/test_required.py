@@ -11,11 +11,14 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from sqlalchemy import insert
 
 from embedded import hosts
+from embedded.conftest import ONE_OF_EACH
 from embedded.hosts import Host, visited
 from support.people import API, PERIOD
 from umbra.core.clock import FixedClock
 from umbra.crypto.argon import HashingPool
 from umbra.testing import CHEAP
+
+pytestmark = pytest.mark.parametrize("shape", ONE_OF_EACH, indirect=True)
 
 ADMIN = {"X-Single-Sign-On": "admin"}
 ANN = {"X-Single-Sign-On": "ann"}

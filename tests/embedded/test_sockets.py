@@ -9,8 +9,11 @@ import pytest
 from fastapi import Depends, WebSocket
 from starlette.types import Message
 
+from embedded.conftest import ONE_OF_EACH
 from embedded.hosts import Host
 from support.people import BASE_URL
+
+pytestmark = pytest.mark.parametrize("shape", ONE_OF_EACH, indirect=True)
 
 ANN = {"X-Single-Sign-On": "ann"}
 
