@@ -1,5 +1,6 @@
 """The walks that there are, and one of them from its start to its end."""
 
+import re
 import tempfile
 import time
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ def walked(plan: Plan) -> Walked:
         try:
             story.walk(way)
         except (AssertionError, Error) as error:
-            reason = str(error).partition("Call log")[0]
+            reason = re.split("Call log|Browser logs", str(error))[0]
             album.wrong.append(f"after {album.stops[-1:]}, at {way.page.url}: {reason}")
         if album.heaviest >= MOST_BYTES:
             album.wrong.append(f"a page of {album.heaviest} bytes")
