@@ -2,6 +2,7 @@ import asyncio
 import os
 import sys
 import threading
+import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -14,7 +15,17 @@ from umbra.core.entropy import SystemEntropy
 from umbra.core.errors import Busy, Misconfigured
 from umbra.core.secret import Secret
 from umbra.crypto import envelope, keyring, tokens
-from umbra.crypto.argon import NICENESS, PROFILES, QUEUE_PER_THREAD, REFUSALS_PER_SECOND, HashingPool
+from umbra.crypto.argon import (
+    BUSY_SHARE,
+    LOOKS_EVERY_SECONDS,
+    NICENESS,
+    PROFILES,
+    QUEUE_PER_THREAD,
+    REFUSALS_PER_SECOND,
+    REST_PER_WORK,
+    HashingPool,
+    Pace,
+)
 from umbra.crypto.envelope import MovedSecret, Place
 from umbra.crypto.keyring import Keyring, UnreadableToken, new_key
 
@@ -166,7 +177,7 @@ async def test_a_crowd_is_refused_one_after_the_other_and_nobody_else_waits(monk
     now, waits = 1000.0, []
 
     async def waited(seconds: float) -> None:
-        waits.append(round(seconds, 6))
+        waits.append(seconds)
 
     monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
     monkeypatch.setattr(asyncio, "sleep", waited)
@@ -178,8 +189,35 @@ async def test_a_crowd_is_refused_one_after_the_other_and_nobody_else_waits(monk
             with pytest.raises(Busy):
                 await pool.slot().__aenter__()
     turn = 1 / REFUSALS_PER_SECOND
-    assert [turn, 2 * turn, 2 * turn, turn] == waits  # the first and the last came to no crowd
+    assert pytest.approx([turn, 2 * turn, 2 * turn, turn]) == waits  # the first and the last came to no crowd
     pool.close()
+
+
+def test_a_thread_that_hashes_rests_only_while_the_event_loop_is_busy() -> None:
+    pace, last, now = Pace(), (99.0, 99.25), 99.25
+    pace.look(100.0, 10.0)
+    assert 0 == pace.rest(now, *last)
+    pace.look(101.0, 10.0 + BUSY_SHARE + 0.01)
+    assert 0.25 * REST_PER_WORK == pace.rest(now, *last)
+    assert 0.25 == pace.rest(now + 0.25 * (REST_PER_WORK - 1), *last)
+    assert 0 == pace.rest(now + 0.25 * REST_PER_WORK, *last)
+    pace.look(101.0 + LOOKS_EVERY_SECONDS / 2, 10.0 + BUSY_SHARE + 0.01)  # idle, but for too short a time to tell
+    assert 0 < pace.rest(now, *last)
+    pace.look(102.0, 10.0 + 2 * BUSY_SHARE)
+    assert 0 == pace.rest(now, *last)
+
+
+def test_a_rest_comes_before_the_next_work_and_keeps_nobody_from_the_last_ones_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pace = Pace()
+    done: list[object] = []
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
+    monkeypatch.setattr(time, "sleep", done.append)
+    monkeypatch.setattr(pace, "rest", lambda *given: given)
+    for _ in range(2):
+        pace.keeping(lambda: done.append("work"))
+    assert [(1000.0, 0.0, 0.0), "work", (1000.0, 1000.0, 1000.0), "work"] == done
 
 
 async def test_a_caller_who_leaves_gives_the_place_back_when_the_thread_is_done() -> None:

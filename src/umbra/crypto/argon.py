@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -36,13 +37,25 @@ PROFILES: dict[str, argon2.Parameters] = {
 }
 
 QUEUE_PER_THREAD = 16
-"""At some 25 ms a hash, the last in the queue waits less than half a second."""
+"""At some 25 ms a hash, the last in the queue waits less than half a second, or two while the loop is busy."""
 
-REFUSALS_PER_SECOND = 400
+BUSY_SHARE = 0.5
+"""Of one processor: an event loop that takes more is busy."""
+
+LOOKS_EVERY_SECONDS = 0.1
+"""Over so long at least is seen how busy the event loop is."""
+
+REST_PER_WORK = 4
+"""While the event loop is busy, a thread rests so many times as long as it has hashed.
+
+A hash goes through 19 MiB and more, which everybody else's caches pay for, however low its priority is.
+"""
+
+REFUSALS_PER_SECOND = 340
 """A refusal costs the event loop about what a session check does; a crowd that is refused gets no more of it."""
 
-NICENESS = 19
-"""The least there is: next to nothing beside a thread that wants the processor as much; all of it when none does."""
+NICENESS = 10
+"""A tenth of what a thread gets that wants the processor as much; all of it when none does."""
 
 _NOTHING = "A" * 64
 """Zeros in base64: a hash of them costs as much to refuse as any other, and nothing to make."""
@@ -67,9 +80,38 @@ class Slot:
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do ``work`` in one of the pool's threads."""
-        future = self._pool.threads.submit(work)
+        future = self._pool.threads.submit(self._pool.pace.keeping, work)
         self.running = future  # type: ignore[assignment]  # whatever it returns, only its end matters here
         return await asyncio.wrap_future(future)
+
+
+class Pace:
+    """How a thread that hashes makes room for an event loop that is busy; one that is not finds it always ready."""
+
+    def __init__(self) -> None:
+        self._since = self._worked = 0.0
+        self._is_busy = False
+        self._thread = threading.local()
+
+    def look(self, now: float, worked: float) -> None:
+        """Learn, in the event loop's thread, how many seconds of processor time it has taken until ``now``."""
+        if now - self._since >= LOOKS_EVERY_SECONDS:
+            self._is_busy = worked - self._worked > BUSY_SHARE * (now - self._since)
+            self._since, self._worked = now, worked
+
+    def rest(self, now: float, began: float, ended: float) -> float:
+        """Return for how many seconds a thread has to rest whose last work was between ``began`` and ``ended``."""
+        return max(0.0, ended + REST_PER_WORK * (ended - began) - now) if self._is_busy else 0.0
+
+    def keeping(self, work: Callable[[], T]) -> T:
+        """Do ``work`` in this thread, once it has rested; who waited for the work before has its result by then."""
+        began, ended = getattr(self._thread, "worked", (0.0, 0.0))
+        time.sleep(self.rest(time.monotonic(), began, ended))
+        began = time.monotonic()
+        try:
+            return work()
+        finally:
+            self._thread.worked = (began, time.monotonic())
 
 
 class HashingPool:
@@ -86,6 +128,7 @@ class HashingPool:
             f"$argon2id$v={profile.version}$m={profile.memory_cost},t={profile.time_cost},p={profile.parallelism}"
             f"${_NOTHING[: -(-profile.salt_len * 4 // 3)]}${_NOTHING[: -(-profile.hash_len * 4 // 3)]}"
         )
+        self.pace = Pace()
         self._free = count * (1 + QUEUE_PER_THREAD)
         self._next_refusal = 0.0
 
@@ -96,6 +139,7 @@ class HashingPool:
         Raises:
             Busy: All places are taken.
         """
+        self.pace.look(time.monotonic(), time.thread_time())
         if self._free <= 0:
             await self._turn_to_be_refused()
             raise Busy
