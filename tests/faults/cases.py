@@ -1,0 +1,98 @@
+"""Every fault that is injected, and what is declared to come of it: ``make faults`` writes it down."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from faults.moments import Moment
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "faults.md"
+
+CODE = "`POST /totp-verify`, a code"
+BACKUP_CODE = "`POST /totp-verify`, a backup code"
+STEP_UP = "`POST /step-up`, a code"
+
+SPENDING = {
+    CODE: "UPDATE totp_authenticators",
+    BACKUP_CODE: "UPDATE backup_codes",
+    STEP_UP: "UPDATE totp_authenticators",
+}
+"""What the statement says that uses a proof up, at each door."""
+
+CHARGING = "INSERT INTO attempts"
+
+UNAVAILABLE = "503 `unavailable`"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a right proof that was sent while something went wrong, seen when all is well again."""
+
+    answer: str
+    session: str
+    """``none``, ``made`` or ``renewed``; told or not, it is what the database holds."""
+    is_charged: bool
+    again: str
+    """The answer to the same proof, sent once more."""
+
+
+NOTHING_HAPPENED = Outcome(UNAVAILABLE, "none", is_charged=False, again="accepted")
+CHARGE_STANDS = Outcome(UNAVAILABLE, "none", is_charged=True, again="accepted")
+LOST = {
+    door: Outcome(UNAVAILABLE, made, is_charged=False, again="refused")
+    for door, made in {CODE: "made", BACKUP_CODE: "made", STEP_UP: "renewed"}.items()
+}
+"""It was done, and nobody could be told: what was made stands, its token is known to nobody, the proof is used up."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault, where it strikes, and what is declared to come of it."""
+
+    fault: str
+    door: str
+    moment: Moment
+    stays: bool
+    declared: Outcome
+
+    @property
+    def name(self) -> str:
+        """Return what a test calls it."""
+        return f"{self.fault}, {self.door}".replace("`", "")
+
+
+def _moments(door: str) -> dict[str, Moment]:
+    spend = SPENDING[door]
+    return {
+        "before the charge": Moment((CHARGING,)),
+        "after the charge, its answer lost": Moment((CHARGING,) if door != BACKUP_CODE else (CHARGING, "COMMIT"), True),
+        "before the spend": Moment((spend,)),
+        "after the spend, its answer lost": Moment((spend,), True),
+        "before the commit": Moment((spend, "COMMIT")),
+        "after the commit, its answer lost": Moment((spend, "COMMIT"), True),
+    }
+
+
+def _declared(door: str, moment: str, *, stays: bool) -> Outcome:
+    if moment == "before the charge":
+        return NOTHING_HAPPENED
+    if moment == "after the charge, its answer lost":
+        return CHARGE_STANDS
+    if moment == "after the commit, its answer lost":
+        return LOST[door]
+    return CHARGE_STANDS if stays else NOTHING_HAPPENED
+
+
+CUT = [
+    Case(
+        f"the connection breaks {moment}{', and the database stays away' if stays else ''}",
+        door,
+        at,
+        stays,
+        _declared(door, moment, stays=stays),
+    )
+    for door in SPENDING
+    for moment, at in _moments(door).items()
+    for stays in (False, True)
+]
+"""PostgreSQL behind a wire that breaks."""
