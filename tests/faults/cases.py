@@ -96,3 +96,51 @@ CUT = [
     for stays in (False, True)
 ]
 """PostgreSQL behind a wire that breaks."""
+
+AWAY = [Case("the database is away", door, Moment((CHARGING,)), True, NOTHING_HAPPENED) for door in SPENDING]
+BUSY = [
+    Case("every connection of the pool is in use", door, Moment((CHARGING,)), True, NOTHING_HAPPENED)
+    for door in SPENDING
+]
+TERMINATED = [
+    Case(
+        f"an administrator ends the connection {name}", door, _moments(door)[name], False, _declared(door, name, stays=False)
+    )
+    for door in SPENDING
+    for name in ("before the charge", "before the spend", "before the commit")
+]
+
+FULL = [
+    Case(
+        f"the disk is full {name}{', and stays full' if stays else ''}",
+        door,
+        Moment((part, "COMMIT")),
+        stays,
+        CHARGE_STANDS if stays and part != CHARGING else NOTHING_HAPPENED,
+    )
+    for door in SPENDING
+    for name, part in (("when the charge is committed", CHARGING), ("when the spend is committed", SPENDING[door]))
+    for stays in (False, True)
+]
+"""SQLite on a disk that takes no more."""
+
+LOCKED = [
+    Case("another process keeps the file locked from before the charge", door, Moment(("BEGIN",)), True, NOTHING_HAPPENED)
+    for door in (CODE, BACKUP_CODE)
+] + [
+    Case("another process keeps the file locked from before the spend", door, Moment((CHARGING, "BEGIN")), True, CHARGE_STANDS)
+    for door in SPENDING
+]
+
+NO_ANSWER = "none"
+KILLED = [
+    Case("the process is killed before the charge", CODE, Moment((CHARGING,)), False,
+         Outcome(NO_ANSWER, "none", is_charged=False, again="accepted")),
+    Case("the process is killed after the charge is committed", CODE, Moment((CHARGING, "COMMIT"), True), False,
+         Outcome(NO_ANSWER, "none", is_charged=True, again="accepted")),
+    Case("the process is killed before the spend is committed", CODE, Moment((SPENDING[CODE], "COMMIT")), False,
+         Outcome(NO_ANSWER, "none", is_charged=True, again="accepted")),
+    Case("the process is killed after the spend is committed", CODE, Moment((SPENDING[CODE], "COMMIT"), True), False,
+         Outcome(NO_ANSWER, "made", is_charged=False, again="refused")),
+]
+"""A server process of its own that dies at the moment; another one is asked afterwards."""
