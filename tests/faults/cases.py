@@ -144,3 +144,43 @@ KILLED = [
          Outcome(NO_ANSWER, "made", is_charged=False, again="refused")),
 ]
 """A server process of its own that dies at the moment; another one is asked afterwards."""
+
+KEYLESS = [
+    Case("one server has another key", door, Moment(()), False, Outcome("500 `internal`", "none", is_charged=False, again="accepted"))
+    for door in (CODE, STEP_UP)
+]
+
+
+@dataclass(frozen=True)
+class Shift:
+    """What comes of something on a server whose clock is five minutes off, beside one that is right."""
+
+    what: str
+    ahead: str
+    behind: str
+
+
+CLOCKS = [
+    Shift("a code of now", "400 `code_refused`", "400 `code_refused`"),
+    Shift("a code that the other one has accepted, when the clock here shows its time", "400 `code_refused`", "400 `code_refused`"),
+    Shift("a session that the other one has begun", "200", "200"),
+    Shift("a challenge that the other one has opened, with a code that is right here", "401 `challenge_refused`", "200"),
+    Shift("the sixth guess, after five wrong ones at the other", "400 `code_refused`", "429 `attempts_spent`"),
+]
+
+
+@dataclass(frozen=True)
+class Post:
+    """What comes of a sign-in by a backup code, of which mail tells, and of the mail."""
+
+    fault: str
+    answer: str
+    mail: str
+    error: str
+
+
+POSTS = [
+    Post("nobody listens there", "200", "waiting", "ConnectionRefusedError"),
+    Post("it says 451", "200", "waiting", "SMTPRecipientsRefused 451"),
+    Post("it says 550", "200", "given_up", "SMTPRecipientsRefused 550"),
+]

@@ -15,7 +15,7 @@ from umbra.sessions.tables import SessionRow
 
 @dataclass(frozen=True)
 class Proof:
-    """What is sent, twice: while something goes wrong, and when all is well again."""
+    """What is sent twice: while something goes wrong, and when all is well again."""
 
     code: str
     mfa_token: str
