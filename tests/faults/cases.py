@@ -1,12 +1,8 @@
 """Every fault that is injected, and what is declared to come of it: ``make faults`` writes it down."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from faults.moments import Moment
-
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "faults.md"
 
 CODE = "`POST /totp-verify`, a code"
 BACKUP_CODE = "`POST /totp-verify`, a backup code"
@@ -104,7 +100,11 @@ BUSY = [
 ]
 TERMINATED = [
     Case(
-        f"an administrator ends the connection {name}", door, _moments(door)[name], False, _declared(door, name, stays=False)
+        f"an administrator ends the connection {name}",
+        door,
+        _moments(door)[name],
+        False,
+        _declared(door, name, stays=False),
     )
     for door in SPENDING
     for name in ("before the charge", "before the spend", "before the commit")
@@ -125,28 +125,62 @@ FULL = [
 """SQLite on a disk that takes no more."""
 
 LOCKED = [
-    Case("another process keeps the file locked from before the charge", door, Moment(("BEGIN",)), True, NOTHING_HAPPENED)
+    Case(
+        "another process keeps the file locked from before the charge", door, Moment(("BEGIN",)), True, NOTHING_HAPPENED
+    )
     for door in (CODE, BACKUP_CODE)
 ] + [
-    Case("another process keeps the file locked from before the spend", door, Moment((CHARGING, "BEGIN")), True, CHARGE_STANDS)
+    Case(
+        "another process keeps the file locked from before the spend",
+        door,
+        Moment((CHARGING, "BEGIN")),
+        True,
+        CHARGE_STANDS,
+    )
     for door in SPENDING
 ]
 
 NO_ANSWER = "none"
 KILLED = [
-    Case("the process is killed before the charge", CODE, Moment((CHARGING,)), False,
-         Outcome(NO_ANSWER, "none", is_charged=False, again="accepted")),
-    Case("the process is killed after the charge is committed", CODE, Moment((CHARGING, "COMMIT"), True), False,
-         Outcome(NO_ANSWER, "none", is_charged=True, again="accepted")),
-    Case("the process is killed before the spend is committed", CODE, Moment((SPENDING[CODE], "COMMIT")), False,
-         Outcome(NO_ANSWER, "none", is_charged=True, again="accepted")),
-    Case("the process is killed after the spend is committed", CODE, Moment((SPENDING[CODE], "COMMIT"), True), False,
-         Outcome(NO_ANSWER, "made", is_charged=False, again="refused")),
+    Case(
+        "the process is killed before the charge",
+        CODE,
+        Moment((CHARGING,)),
+        False,
+        Outcome(NO_ANSWER, "none", is_charged=False, again="accepted"),
+    ),
+    Case(
+        "the process is killed after the charge is committed",
+        CODE,
+        Moment((CHARGING, "COMMIT"), True),
+        False,
+        Outcome(NO_ANSWER, "none", is_charged=True, again="accepted"),
+    ),
+    Case(
+        "the process is killed before the spend is committed",
+        CODE,
+        Moment((SPENDING[CODE], "COMMIT")),
+        False,
+        Outcome(NO_ANSWER, "none", is_charged=True, again="accepted"),
+    ),
+    Case(
+        "the process is killed after the spend is committed",
+        CODE,
+        Moment((SPENDING[CODE], "COMMIT"), True),
+        False,
+        Outcome(NO_ANSWER, "made", is_charged=False, again="refused"),
+    ),
 ]
 """A server process of its own that dies at the moment; another one is asked afterwards."""
 
 KEYLESS = [
-    Case("one server has another key", door, Moment(()), False, Outcome("500 `internal`", "none", is_charged=False, again="accepted"))
+    Case(
+        "one server has another key",
+        door,
+        Moment(()),
+        False,
+        Outcome("500 `internal`", "none", is_charged=False, again="accepted"),
+    )
     for door in (CODE, STEP_UP)
 ]
 
@@ -162,9 +196,15 @@ class Shift:
 
 CLOCKS = [
     Shift("a code of now", "400 `code_refused`", "400 `code_refused`"),
-    Shift("a code that the other one has accepted, when the clock here shows its time", "400 `code_refused`", "400 `code_refused`"),
+    Shift(
+        "a code that the other one has accepted, when the clock here shows its time",
+        "400 `code_refused`",
+        "400 `code_refused`",
+    ),
     Shift("a session that the other one has begun", "200", "200"),
-    Shift("a challenge that the other one has opened, with a code that is right here", "401 `challenge_refused`", "200"),
+    Shift(
+        "a challenge that the other one has opened, with a code that is right here", "401 `challenge_refused`", "200"
+    ),
     Shift("the sixth guess, after five wrong ones at the other", "400 `code_refused`", "429 `attempts_spent`"),
 ]
 

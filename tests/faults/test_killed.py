@@ -1,5 +1,6 @@
 """A server process that is killed at a moment of a sign-in, and another one that is asked afterwards."""
 
+import asyncio
 import contextlib
 import signal
 import subprocess
@@ -85,13 +86,18 @@ def serving(command: tuple[str, ...], folder: Path, given: Mapping[str, str]) ->
 
 async def until_ready(doomed: Doomed) -> None:
     """Wait for the process to answer."""
-    async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=12), trust_env=False) as client:
-        assert (await client.get(doomed.address + "/readyz", timeout=30)).is_success
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as client, asyncio.timeout(servers.START_SECONDS):
+        while doomed.process.poll() is None:
+            with contextlib.suppress(httpx.TransportError):
+                assert (await client.get(doomed.address + "/readyz")).is_success
+                return
+            await asyncio.sleep(0.05)
+    raise RuntimeError("it has ended")
 
 
 def environment_of(folder: Path, url: str) -> dict[str, str]:
     """Return the settings of the process that will die; it finds the tests, for the trap."""
-    folder.mkdir()
+    folder.mkdir(mode=0o700)
     environment = servers.environment_of({"data_dir": str(folder), "database_url": url, "encryption_keys": KEY})
     return environment | {"PYTHONPATH": f"{TESTS}:{environment.get('PYTHONPATH', '')}"}
 

@@ -61,7 +61,11 @@ async def test_a_file_that_stays_locked_does_what_is_declared(
     other = sqlite3.Connection(tmp_path / "umbra.db", isolation_level=None, check_same_thread=False)
     proof = await trapped.world.prepare(case.door)
     watch = Watch(case.moment)
-    trap.set_trap(watch, lambda: [other.execute("BEGIN IMMEDIATE")].clear())
+
+    def lock() -> None:
+        other.execute("BEGIN IMMEDIATE")
+
+    trap.set_trap(watch, lock)
 
     answer = await trapped.world.send(case.door, proof)
 

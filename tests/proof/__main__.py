@@ -17,6 +17,13 @@ WHAT = {
     "proof.test_fuzz": "requests made up from the OpenAPI document",
     "proof.test_parsers": "texts for everything that reads one",
     "proof.test_matrix": "call by state by session",
+    "house.test_spends": "what is used once, and who writes it",
+    "faults.test_postgres": "PostgreSQL away, busy, or cut off at every moment of a proof",
+    "faults.test_sqlite": "SQLite on a full disk, or locked",
+    "faults.test_killed": "a server process killed at every moment of a sign-in, on both databases",
+    "faults.test_clocks": "two servers whose clocks are five minutes apart",
+    "faults.test_keys": "a server without its key",
+    "faults.test_mail": "a mail server that takes nothing",
 }
 
 
