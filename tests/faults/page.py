@@ -40,13 +40,13 @@ HEAD = """| Fault | Call | Answer | Guess | Session | The same proof again |
 
 ON_POSTGRESQL = "The connection is a wire of the tests' own, which breaks at a statement or keeps its answer."
 ON_SQLITE = "A full disk is a process that may write to no file: what SQLite sees is a write that fails."
-KILLED_NOTE = """A server process of its own gets the signal KILL, and another one is asked afterwards. It is the same on
-both databases."""
+KILLED_NOTE = """A server process of its own gets the signal KILL, and another one is asked afterwards. It is the same
+on both databases."""
 KEY_NOTE = """A server does not start with a key that does not open the data, or on PostgreSQL without one. This is one
 that has lost its key while it ran, on both databases."""
-CLOCK_NOTE = """Two servers on one database, the other of which is right. Whichever accepts a code, the other refuses it.
-A clock that is ahead ends one wait of up to five minutes early, and then everybody waits by its time: one guess comes
-earlier, and no code counts twice."""
+CLOCK_NOTE = """Two servers on one database, the other of which is right. Whichever accepts a code, the other refuses
+it. A clock that is ahead ends one wait of up to five minutes early, and then everybody waits by its time: one guess
+comes earlier, and no code counts twice."""
 MAIL_NOTE = "Somebody signs in with a backup code, of which a mail tells."
 
 
