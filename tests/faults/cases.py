@@ -101,12 +101,11 @@ BUSY = [
 TERMINATED = [
     Case(
         f"an administrator ends the connection {name}",
-        door,
-        _moments(door)[name],
+        CODE,
+        _moments(CODE)[name],
         False,
-        _declared(door, name, stays=False),
+        _declared(CODE, name, stays=False),
     )
-    for door in SPENDING
     for name in ("before the charge", "before the spend", "before the commit")
 ]
 

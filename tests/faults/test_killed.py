@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+import umbra
 from faults import trap
 from faults.cases import CHARGING, KILLED, NO_ANSWER, Case
 from faults.moments import Moment, Watch
@@ -96,10 +97,10 @@ async def until_ready(doomed: Doomed) -> None:
 
 
 def environment_of(folder: Path, url: str) -> dict[str, str]:
-    """Return the settings of the process that will die; it finds the tests, for the trap."""
+    """Return the settings of the process that will die; it runs the source that runs here, and finds the trap."""
     folder.mkdir(mode=0o700)
     environment = servers.environment_of({"data_dir": str(folder), "database_url": url, "encryption_keys": KEY})
-    return environment | {"PYTHONPATH": f"{TESTS}:{environment.get('PYTHONPATH', '')}"}
+    return environment | {"PYTHONPATH": f"{Path(umbra.__file__).parents[1]}:{TESTS}"}
 
 
 @contextlib.asynccontextmanager
