@@ -1,4 +1,4 @@
-"""Take each guard away, and see that its race test notices, on PostgreSQL: ``make sabotage``. On SQLite, too: ``--both``.
+"""Take each guard away, and see that its race test notices, on PostgreSQL: ``make sabotage``; on both: ``--both``.
 
 A race test that has never failed proves nothing. Every entry changes a copy of the source, runs the tests that are
 said to stand behind the guard, and demands that each of them turns red. Where two guards protect one thing, so that
