@@ -42,6 +42,9 @@ proof: $(VENV)/dev  ## Try TIMES as much as the tests do (20), and report it on 
 matrix: $(VENV)/dev  ## Write down anew what every call answers in every state (docs/reference/state-matrix.md)
 	PYTHONPATH=tests $(BIN)/python -m proof.matrix
 
+faults: $(VENV)/dev  ## Write down anew what comes of each fault that is injected (docs/reference/faults.md)
+	PYTHONPATH=tests $(BIN)/python -m faults
+
 bench: $(VENV)/dev  ## Compare with a bare endpoint that runs the same statements (wants wrk); QUICK=1 is short
 	PYTHONPATH=tests $(BIN)/python -m bench $(if $(QUICK),--quick)
 
@@ -72,4 +75,4 @@ $(VENV)/dev: requirements-dev.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/run
 
-.PHONY: help run test check browse examples docs words matrix proof bench sabotage lock clean
+.PHONY: help run test check browse examples docs words matrix faults proof bench sabotage lock clean

@@ -1,4 +1,4 @@
-"""Take each guard away, and see that its race test notices, on PostgreSQL: ``make sabotage``.
+"""Take each guard away, and see that its race test notices, on PostgreSQL: ``make sabotage``; on both: ``--both``.
 
 A race test that has never failed proves nothing. Every entry changes a copy of the source, runs the tests that are
 said to stand behind the guard, and demands that each of them turns red. Where two guards protect one thing, so that
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,9 @@ from support import postgres  # noqa: E402 - a script has no pytest to tell it w
 
 TRIES = 10
 """A race may be won by luck."""
+
+RACES, FAULTS = "tests/races", "tests/faults"
+POSTGRESQL, SQLITE = "postgresql", "sqlite"
 
 RESULT = re.compile(r"(?P<what>FAILED|ERROR) [^:]+::(?P<test>\w+)")
 
@@ -45,6 +48,7 @@ class Guard:
     name: str
     cuts: tuple[Cut, ...]
     tests: tuple[str, ...]
+    where: str = RACES
 
 
 ORDER_OF_STEPS = Cut(
@@ -62,6 +66,52 @@ LEDGER = (
 HOLD = "            await users.hold(tx, me.user.id)\n"
 FACTORS = "signin/secondfactor.py"
 RENEWED_ONCE = Cut("sessions/store.py", '            SessionRow.token_hash == bindparam("old_token_hash"),\n')
+
+FAULT_GUARDS = (
+    Guard(
+        "what a right guess was charged is handed back when the server fails",
+        (Cut("signin/guesses.py", "                for budget in budgets:\n", "                for budget in ():\n"),),
+        (
+            "test_a_connection_that_breaks_does_what_is_declared",
+            "test_a_connection_that_an_administrator_ends_does_what_is_declared",
+            "test_a_full_disk_does_what_is_declared",
+        ),
+        FAULTS,
+    ),
+    Guard(
+        "on PostgreSQL a commit without an answer is no success",
+        (
+            Cut(
+                "db/postgres.py",
+                "            is_said = True\n        except _ERRORS as error:\n",
+                "            is_said = True\n        except _ERRORS as error:\n"
+                '            if command == "COMMIT":\n                return\n',
+            ),
+        ),
+        ("test_a_connection_that_breaks_does_what_is_declared",),
+        FAULTS,
+    ),
+    Guard(
+        "on SQLite a commit that fails is no success",
+        (Cut("db/sqlite.py", "                shared.lost = error\n                if", "                if"),),
+        ("test_a_full_disk_does_what_is_declared",),
+        FAULTS,
+    ),
+    Guard(
+        "a code is charged and committed before it is looked at",
+        (
+            Cut(
+                "signin/guesses.py",
+                "    async with auth.db.single() as tx:\n"
+                "        failures = await store.charge(tx, budget, guess.challenge, now)\n",
+                "    failures = 1\n",
+            ),
+        ),
+        ("test_a_process_that_is_killed_does_what_is_declared",),
+        FAULTS,
+    ),
+)
+"""What keeps a promise when something goes wrong, on whichever database it does."""
 
 GUARDS = (
     Guard(
@@ -383,41 +433,77 @@ GUARDS = (
 )
 
 
-def main() -> int:
-    """Try every guard, then the source as it is, and return the exit code."""
-    for cut in (cut for guard in GUARDS for cut in guard.cuts):
+HIDDEN_ON_SQLITE = frozenset(
+    {
+        "the ledger of used codes",
+        "an account is held while it is asked whether it has an authenticator that an import would bring",
+        "a challenge is held while a guess is charged to it",
+        "a budget is compared in the statement that charges it, not before",
+        "a set-up is confirmed once, and a token is renewed once, together",
+        "confirm holds the account",
+        "regenerate holds the account, its codes, and the count of guesses that it clears, together",
+        "remove holds the account",
+        "disable holds the account",
+        "removing takes its locks in the order of signing in",
+        "a sign-in holds the account",
+        "a sign-in holds the account before it asks whether a code is needed",
+        "a sign-in asks whether the account is still let in",
+        "an operator's own account is held as well, before it is asked whether they still are one",
+        "a first run finds nobody there",
+        "a mail is claimed while nobody else has it",
+    }
+)
+"""Guards that no test can miss on SQLite: a transaction that writes has the file's lock from its beginning, so that
+what they keep apart never meets, or only in a moment between reading and writing in which no test holds a crowd."""
+
+
+def main(databases: Sequence[str]) -> int:
+    """Try every guard on these databases, then the source as it is, and return the exit code."""
+    everything = (*FAULT_GUARDS, *GUARDS)
+    for cut in (cut for guard in everything for cut in guard.cuts):
         count = (SOURCE / "umbra" / cut.file).read_text().count(cut.text)
         if count != 1:
             _say(f"{cut.file} holds this {count} times, not once:\n{cut.text}")
             return 1
+    if unknown := HIDDEN_ON_SQLITE - {guard.name for guard in GUARDS}:
+        _say(f"there are no such guards: {sorted(unknown)}")
+        return 1
     started = time.monotonic()
+    tried = [(guard, "") for guard in FAULT_GUARDS]
+    tried += [
+        (guard, database)
+        for database in databases
+        for guard in GUARDS
+        if database == POSTGRESQL or guard.name not in HIDDEN_ON_SQLITE
+    ]
     with postgres.running() as address:
-        unnoticed = [guard.name for guard in GUARDS if not _is_noticed(guard, address)]
-        is_green = _is_green(address)
-    _say(f"{len(GUARDS) - len(unnoticed)} of {len(GUARDS)} guards are noticed, {time.monotonic() - started:.0f} s")
-    return 0 if is_green and not unnoticed else 1
+        unnoticed = [guard.name for guard, database in tried if not _is_noticed(guard, address, database)]
+        red = [database for database in ("", *databases) if not _is_green(tried, address, database)]
+    _say(f"{len(tried) - len(unnoticed)} of {len(tried)} guards are noticed, {time.monotonic() - started:.0f} s")
+    return 1 if red or unnoticed else 0
 
 
-def _is_noticed(guard: Guard, address: str) -> bool:
+def _is_noticed(guard: Guard, address: str, database: str) -> bool:
     """Take a guard away, and say whether each of its tests turned red."""
     green = set(guard.tests)
     with _without(guard) as source:
         for _ in range(TRIES):
-            green -= _failed(_run(sorted(green), source, address))
+            green -= _failed(_run(sorted(green), source, address, database, guard.where))
             if not green:
                 break
     for test in guard.tests:
-        _say(f"{'GREEN' if test in green else 'red'}  {guard.name}  by {test}")
+        _say(f"{'GREEN' if test in green else 'red'}  {guard.name}  by {test}  {database}")
     return not green
 
 
-def _is_green(address: str) -> bool:
+def _is_green(tried: Sequence[tuple[Guard, str]], address: str, database: str) -> bool:
     """Say whether all of these tests pass on the source as it is."""
-    tests = sorted({test for guard in GUARDS for test in guard.tests})
-    done = _run(tests, SOURCE, address)
+    guards = [guard for guard, on in tried if on == database]
+    tests = sorted({test for guard in guards for test in guard.tests})
+    done = _run(tests, SOURCE, address, database, guards[0].where)
     failed = _failed(done)
     for test in tests:
-        _say(f"{'RED' if test in failed else 'green'}  with every guard  {test}")
+        _say(f"{'RED' if test in failed else 'green'}  with every guard  {test}  {database}")
     if failed:
         _say(done.stdout)
     return not failed
@@ -434,15 +520,15 @@ def _without(guard: Guard) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _run(tests: list[str], source: Path, address: str) -> subprocess.CompletedProcess[str]:
-    """Run tests on PostgreSQL against ``source``."""
+def _run(tests: list[str], source: Path, address: str, database: str, where: str) -> subprocess.CompletedProcess[str]:
+    """Run tests on one database, or where they choose it themselves, against ``source``."""
     environment = os.environ | {
         "PYTHONPATH": str(source),
         "UMBRA_TEST_SOURCE": str(source),
         "UMBRA_TEST_POSTGRES": address,
     }
-    chosen = f"postgresql and ({' or '.join(tests)})"
-    command = [sys.executable, "-m", "pytest", "-q", "-rfE", "-k", chosen, "tests/races"]
+    chosen = f"{f'{database} and ' if database else ''}({' or '.join(tests)})"
+    command = [sys.executable, "-m", "pytest", "-q", "-rfE", "-k", chosen, where]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -463,4 +549,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main((POSTGRESQL, SQLITE) if "--both" in sys.argv else (POSTGRESQL,)))
