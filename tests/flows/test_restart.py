@@ -1,12 +1,15 @@
 """Another process on the same database, which remembers nothing of the first one."""
 
+import gc
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from support.people import BASE_URL, Person
+from umbra import app
 from umbra.app import application
 from umbra.auth import Auth
 from umbra.core.clock import FixedClock
@@ -42,3 +45,14 @@ async def test_a_wait_goes_on_after_a_restart(enrolled: Person, after: Person) -
     waiting = await after.verify(code=after.code())
 
     assert (429, 30) == (waiting.status_code, waiting.json()["retry_after"])
+
+
+async def test_what_start_up_has_made_is_not_looked_over_for_garbage(auth: Auth) -> None:
+    service = FastAPI()
+    service.state.umbra = auth
+    before = gc.get_freeze_count()
+    try:
+        async with app._lifespan(service):
+            assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()

@@ -1,5 +1,4 @@
 import asyncio
-import gc
 import os
 import socket
 from typing import TYPE_CHECKING, Any
@@ -33,7 +32,6 @@ LOGGING: dict[str, Any] = {
 @click.option("--migrate", "do_migrate", is_flag=True, help="Bring the schema of a PostgreSQL database up to date.")
 def serve(host: str, port: int, workers: int, *, do_migrate: bool) -> None:
     """Start the server."""
-    gc.disable()  # until the server is ready: what is made before stays
     from umbra import settings as settings_of
 
     refuse_host()
