@@ -57,7 +57,7 @@ def application(auth: Auth) -> ASGIApp:
     app.state.umbra = auth
     app.include_router(api, prefix=API_PREFIX)
     app.state.umbra_pages = Pages(auth.settings.brand, auth.settings.issuer)
-    app.include_router(pages.router())
+    app.include_router(pages.router(), include_in_schema=False)
     if auth.settings.api_docs:
         app.add_api_route("/docs", documents, include_in_schema=False)
     app.add_api_route("/healthz", healthz, methods=["GET", "HEAD"], include_in_schema=False)

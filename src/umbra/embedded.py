@@ -245,12 +245,13 @@ class Umbra(Generic[UserT]):
         """
         left_out = HOSTS_OWN if self._has_passwords else HOSTS_OWN | {LOGIN}
         router = APIRouter(dependencies=[Depends(self._bring)])
-        for part in PARTS:
-            kept = APIRouter(route_class=part.route_class)
-            kept.routes = [route for route in part.routes if getattr(route, "path", None) not in left_out]
-            router.include_router(kept)
+        calls = APIRouter()
+        calls.routes = [
+            route for part in PARTS for route in part.routes if getattr(route, "path", None) not in left_out
+        ]
+        router.include_router(calls)
         if self._pages is not None:
-            router.include_router(pages_face.router(self._hosts_own))
+            router.include_router(pages_face.router(self._hosts_own), include_in_schema=False)
         return router
 
     @asynccontextmanager

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -77,7 +78,7 @@ class Pages:
         self.hosts_own = hosts_own
         self.assets = _assets(brand)
         self.words = {language: words.catalogue(language) for language in words.LANGUAGES}
-        self._environments = {language: _environment(templates, spoken) for language, spoken in self.words.items()}
+        self._environments = {language: _environment(templates, language) for language in self.words}
 
     def render(self, template: str, language: str, shown: Mapping[str, Any]) -> str:
         """Return a template as a page in a language."""
@@ -236,8 +237,12 @@ def _assets(brand: Brand) -> dict[str, Asset]:
     return assets
 
 
-def _environment(templates: Path | None, spoken: Words) -> Environment:
-    """Return what renders templates in a language; a host's own come first, and find ours below ``umbra/``."""
+@lru_cache(maxsize=2 * len(words.LANGUAGES))
+def _environment(templates: Path | None, language: str) -> Environment:
+    """Return what renders templates in a language, and has compiled them once for every installation here.
+
+    A host's own come first, and find ours below ``umbra/``.
+    """
     ours = PackageLoader("umbra.pages")
     folders: list[BaseLoader] = [] if templates is None else [FileSystemLoader(templates)]
     environment = Environment(
@@ -250,7 +255,7 @@ def _environment(templates: Path | None, spoken: Words) -> Environment:
         auto_reload=False,
     )
     environment.policies["ext.i18n.trimmed"] = True
-    environment.install_gettext_translations(spoken, newstyle=True)  # type: ignore[attr-defined]  # the extension's
+    environment.install_gettext_translations(words.catalogue(language), newstyle=True)  # type: ignore[attr-defined]  # the extension's
     environment.filters |= {
         "agent": agents.named,
         "in_fours": _in_fours,
