@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -48,6 +49,14 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def mypy(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """The command that checks types as strictly as it can; all tests of a run share what it has learnt of libraries."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    return (sys.executable, "-m", "mypy", "--strict", "--python-version=3.11", f"--cache-dir={shared / 'mypy'}")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -26,11 +25,13 @@ def printed() -> str:
     return re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)[0]  # type: ignore[no-any-return]
 
 
-def test_the_printed_application_is_typed_as_strictly_as_its_developer_likes(tmp_path: Path) -> None:
+def test_the_printed_application_is_typed_as_strictly_as_its_developer_likes(
+    tmp_path: Path, mypy: tuple[str, ...]
+) -> None:
     given = 'DATABASE_URL = ""\nENCRYPTION_KEYS: list[str] = []\n'
     (tmp_path / "app.py").write_text(given + printed())
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "app.py"],
+        [*mypy, "app.py"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert 0 == done.returncode, done.stdout

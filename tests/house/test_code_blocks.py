@@ -10,7 +10,6 @@ import shlex
 import shutil
 import sqlite3
 import subprocess
-import sys
 import textwrap
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -190,10 +189,10 @@ async def test_server_pages_are_led_away_from_and_back_to(given: dict[str, Any])
     assert "/login?next=%2Fpayouts" == await seen()
 
 
-def test_python_is_typed_as_strictly_as_a_reader_likes(tmp_path: Path) -> None:
+def test_python_is_typed_as_strictly_as_a_reader_likes(tmp_path: Path, mypy: tuple[str, ...]) -> None:
     (tmp_path / "printed.py").write_text(printed())
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--show-error-context", "printed.py"],
+        [*mypy, "--show-error-context", "printed.py"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert 0 == done.returncode, done.stdout

@@ -28,15 +28,15 @@ def application(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def by_mypy(folder: Path) -> Found:
-    said = _run(folder, "mypy", "--strict", "--python-version=3.11", "--no-error-summary", "--show-absolute-path", ".")
+def by_mypy(folder: Path, mypy: tuple[str, ...]) -> Found:
+    said = _run(folder, *mypy, "--no-error-summary", "--show-absolute-path", ".")
     places = re.findall(r"^.*?(\w+\.py):(\d+): error:", said, re.MULTILINE)
     return {(name, int(line)) for name, line in places}
 
 
-def by_pyright(folder: Path) -> Found:
+def by_pyright(folder: Path, _mypy: tuple[str, ...]) -> Found:
     needs("node", "nodejs")
-    report = json.loads(_run(folder, "pyright", "--outputjson", "--pythonpath", sys.executable))
+    report = json.loads(_run(folder, sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable))
     return {
         (Path(one["file"]).name, one["range"]["start"]["line"] + 1)
         for one in report["generalDiagnostics"]
@@ -44,10 +44,10 @@ def by_pyright(folder: Path) -> Found:
     }
 
 
-def _run(folder: Path, checker: str, *arguments: str) -> str:
+def _run(folder: Path, *command: str) -> str:
     quiet = {"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}  # it would ask whether there is a newer one
     done = subprocess.run(
-        [sys.executable, "-m", checker, *arguments],
+        command,
         cwd=folder, env=os.environ | quiet, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode in {0, 1}, done.stderr
@@ -55,7 +55,9 @@ def _run(folder: Path, checker: str, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("checker", [by_mypy, by_pyright])
-def test_what_is_right_passes_and_each_mistake_is_found(application: Path, checker: Callable[[Path], Found]) -> None:
+def test_what_is_right_passes_and_each_mistake_is_found(
+    application: Path, checker: Callable[[Path, tuple[str, ...]], Found], mypy: tuple[str, ...]
+) -> None:
     lines = (application / "wrong.py").read_text().splitlines()
     marked = {("wrong.py", number) for number, line in enumerate(lines, 1) if line.endswith("# refused")}
-    assert marked == checker(application)
+    assert marked == checker(application, mypy)
