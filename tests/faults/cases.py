@@ -139,6 +139,61 @@ LOCKED = [
     for door in SPENDING
 ]
 
+CONFIRM = "`POST /totp/confirm`"
+DISABLE = "`POST /totp/disable`"
+REMOVE = "`POST /totp/authenticators/{id}/remove`"
+REGENERATE = "`POST /totp/backup-codes/regenerate`"
+CHANGE_PASSWORD = "`POST /password`"
+CHANGES = (CONFIRM, DISABLE, REMOVE, REGENERATE, CHANGE_PASSWORD)
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What came of a change with a right code that was sent while something went wrong."""
+
+    answer: str
+    is_done: bool
+    """The whole of it; a part of it fails the test."""
+    is_charged: bool
+    again: str
+    """The answer to the same call, sent once more."""
+
+
+UNCHANGED = Changed(UNAVAILABLE, is_done=False, is_charged=False, again="accepted")
+CHANGED = Changed(UNAVAILABLE, is_done=True, is_charged=False, again="refused")
+
+
+@dataclass(frozen=True)
+class Change:
+    """A fault, the change that it strikes, and what is declared to come of it."""
+
+    fault: str
+    door: str
+    moment: Moment
+    declared: Changed
+
+    @property
+    def name(self) -> str:
+        """Return what a test calls it."""
+        return f"{self.fault}, {self.door}".replace("`", "")
+
+
+_CODE = "UPDATE totp_authenticators"
+
+CHANGED_WHEN_CUT = [
+    Change(f"the connection breaks {name}", door, moment, declared)
+    for door in CHANGES
+    for name, moment, declared in (
+        ("before the spend", Moment((_CODE,)), UNCHANGED),
+        ("before the commit", Moment((_CODE, "COMMIT")), UNCHANGED),
+        ("after the commit, its answer lost", Moment((_CODE, "COMMIT"), True), CHANGED),
+    )
+]
+CHANGED_ON_FULL_DISK = [
+    Change("the disk is full when the change is committed", door, Moment((_CODE, "COMMIT")), UNCHANGED)
+    for door in CHANGES
+]
+
 NO_ANSWER = "none"
 KILLED = [
     Case(

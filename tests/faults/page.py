@@ -6,6 +6,8 @@ from pathlib import Path
 from faults.cases import (
     AWAY,
     BUSY,
+    CHANGED_ON_FULL_DISK,
+    CHANGED_WHEN_CUT,
     CLOCKS,
     CUT,
     FULL,
@@ -15,6 +17,7 @@ from faults.cases import (
     POSTS,
     TERMINATED,
     Case,
+    Change,
 )
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "faults.md"
@@ -47,6 +50,10 @@ that has lost its key while it ran, on both databases."""
 CLOCK_NOTE = """Two servers on one database, the other of which is right. Whichever accepts a code, the other refuses
 it. A clock that is ahead ends one wait of up to five minutes early, and then everybody waits by its time: one guess
 comes earlier, and no code counts twice."""
+CHANGES_NOTE = """A change is done as a whole or not at all. Sent once more after it was done and nobody could be told,
+it is refused: its code is used up, and after a confirmation so is the session's token."""
+CHANGES_HEAD = """| Database | Fault | Call | Answer | Guess | Done | The same once more |
+| --- | --- | --- | --- | --- | --- | --- |"""
 MAIL_NOTE = "Somebody signs in with a backup code, of which a mail tells."
 
 
@@ -59,6 +66,10 @@ def _lines() -> Iterator[str]:
     yield INTRODUCTION
     yield from _section("PostgreSQL", ON_POSTGRESQL, [*AWAY, *BUSY, *CUT, *TERMINATED])
     yield from _section("SQLite", ON_SQLITE, [*FULL, *LOCKED])
+    yield f"## Changes of the second factor and of the password\n\n{CHANGES_NOTE}\n\n{CHANGES_HEAD}"
+    yield from _changes("PostgreSQL", CHANGED_WHEN_CUT)
+    yield from _changes("SQLite", CHANGED_ON_FULL_DISK)
+    yield ""
     yield from _section("A process that is killed", KILLED_NOTE, KILLED)
     yield from _section("A key that is another one's", KEY_NOTE, KEYLESS)
     yield f"## A clock that is five minutes off\n\n{CLOCK_NOTE}\n"
@@ -82,3 +93,10 @@ def _table(cases: list[Case]) -> Iterator[str]:
         it = case.declared
         guess = "charged" if it.is_charged else "not charged"
         yield f"| {case.fault} | {case.door} | {it.answer} | {guess} | {it.session} | {it.again} |"
+
+
+def _changes(database: str, cases: list[Change]) -> Iterator[str]:
+    for case in cases:
+        it = case.declared
+        guess, done = "charged" if it.is_charged else "not charged", "yes" if it.is_done else "no"
+        yield f"| {database} | {case.fault} | {case.door} | {it.answer} | {guess} | {done} | {it.again} |"
