@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Scope
 
-from umbra import __version__, upkeep, wiring
+from umbra import __version__, restore, upkeep, wiring
 from umbra import settings as settings_of
 from umbra.api.caller import the_auth
 from umbra.api.direct import front
@@ -99,9 +99,14 @@ async def readyz(request: Request) -> Response:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     auth: Auth = app.state.umbra
     await upkeep.check_ready(auth)
+    await restore.keep_mark(auth)
     _settle()
     try:
-        async with upkeep.cleaning_up_regularly(auth), mail.sending_regularly(auth):
+        async with (
+            restore.keeping_mark_regularly(auth),
+            upkeep.cleaning_up_regularly(auth),
+            mail.sending_regularly(auth),
+        ):
             yield
     finally:
         auth.hashing.close()

@@ -328,7 +328,7 @@ def test_a_second_server_on_a_port_leaves_the_first_ones_address_good(own: tuple
     with engine.begin() as connection:
         names = connection.execute(text("SELECT name FROM server_state")).scalars().all()
     engine.dispose()
-    assert ["canary"] == names
+    assert ["canary", "database_id"] == names
 
 
 def test_a_lost_key_file_is_not_replaced_by_a_new_key(own: tuple[Umbra, Path]) -> None:
@@ -404,3 +404,33 @@ def test_a_secret_that_was_lost_shows_in_the_status(own: tuple[Umbra, Path]) -> 
     result = umbra("keys", "status", "--json")
     assert (1, 1) == (result.exit_code, json.loads(result.stdout)["unreadable"])
     assert 1 == umbra("keys", "rotate").exit_code
+
+
+def test_a_server_refuses_a_restored_database_until_it_was_made_safe(
+    umbra: Umbra, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """
+    A port that is taken ends the start, behind everything that is looked at before.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        serve = ("serve", "--port", str(taken.getsockname()[1]))
+        assert "cannot listen" in umbra(*serve).stderr
+        mark = tmp_path / "data" / "database-mark"
+        mark.write_text(json.dumps(json.loads(mark.read_text()) | {"number": 1000, "digest": "seen"}))
+
+        refused = umbra(*serve)
+        assert 1 == refused.exit_code
+        assert "umbra after-restore" in refused.stderr
+        assert str(mark) in refused.stderr
+        assert 0 == umbra("users", "list").exit_code  # whoever looks after it can look
+
+        assert 1 == umbra("after-restore", input="n\n").exit_code
+        assert "umbra after-restore" in umbra(*serve).stderr
+        safe = umbra("after-restore", "--yes", "--json")
+        assert {"authenticators", "setups", "challenges", "sessions", "backup_codes", "mails"} == set(
+            json.loads(safe.stdout)
+        )
+        assert "cannot listen" in umbra(*serve).stderr
+        assert ["0 sessions"] == [
+            line.strip() for line in umbra("after-restore", "--yes").stdout.splitlines() if "sessions" in line
+        ]

@@ -162,6 +162,8 @@ def test_an_operator_looks_after_them_as_after_a_server(console: Console) -> Non
     assert "authenticator_confirmed" in console.run("audit", "list")
     assert "authenticator_confirmed" in console.run("audit", "list", "--user", "ann")
     assert all(one["is_well"] for one in json.loads(console.run("doctor", "--json")))
+    assert 1 == json.loads(console.run("after-restore", "--yes", "--json"))["backup_codes"]
+    assert "backup_codes_due" in console.run("audit", "list", "--user", "ann")
     console.run("users", "reset-mfa", "ann", "--yes")
     assert 0 == json.loads(console.run("keys", "status", "--json"))["keys"][0]["rows"]
 

@@ -46,7 +46,10 @@ EXCERPTED = [
 ]
 """Files that tests run, and that a block may be an excerpt of."""
 
-PROGRAMS = {"alembic", "cd", "curl", "export", "git", "make", "openssl", "pip", "pytest", "uvicorn"}
+PROGRAMS = {
+    "alembic", "cd", "cp", "curl", "export", "git", "make", "mkdir", "mv", "openssl", "pg_dump", "pg_restore", "pip",
+    "pytest", "sqlite3", "uvicorn",
+}  # fmt: skip
 """What else a reader is asked to run, and has a manual of its own."""
 
 VARIABLES = {f"UMBRA_{name.upper()}" for name in Settings.model_fields} | {"DATABASE_URL", "ENCRYPTION_KEYS", "JWT_KEY"}

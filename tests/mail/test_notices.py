@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from mail.conftest import ALICES
 from support.mail import PostOffice
 from support.people import BASE_URL, Person
+from umbra import restore
 from umbra.app import application
 from umbra.attempts.tables import AttemptsRow
 from umbra.audit.store import DatabaseSink, newest
@@ -106,6 +107,10 @@ async def step_up_by_a_used_code(alice: Person, auth: Auth) -> None:
     assert 400 == (await alice.post("/step-up", {"code": code})).status_code
 
 
+async def restore_the_database(alice: Person, auth: Auth) -> None:
+    await restore.make_safe(auth)
+
+
 async def sign_in_elsewhere(alice: Person, auth: Auth) -> None:
     alice.client.cookies.clear()
     assert 200 == (await alice.verify()).status_code
@@ -127,6 +132,7 @@ HAPPENINGS = [
     (guess_for_the_hundredth_time, "Your authenticator apps are locked", "a hundred times in a row"),
     (sign_in_by_a_used_code, "A code was sent that had been used", "had been used before. It was refused"),
     (step_up_by_a_used_code, "A code was sent that had been used", "had been used before. It was refused"),
+    (restore_the_database, "Make new backup codes", "would work once more now"),
     (sign_in_elsewhere, "A sign-in from a new browser", "has not been seen with it before"),
 ]
 
@@ -154,7 +160,7 @@ async def test_the_owner_is_told_once_in_plain_words_and_in_html(
     assert ("umbra@login.example", [ALICES]) == (told.sender, told.recipients)
     assert sentence in told.text()
     assert sentence in told.html()
-    by_operator = happening in {reset, disable_account, enable_account}
+    by_operator = happening in {reset, disable_account, enable_account, restore_the_database}
     facts = ["Account: alice", f"When: {at:%Y-%m-%d %H:%M} UTC"]
     facts += [] if by_operator else ["From: 127.0.0.1", "With: Firefox on Linux"]
     assert " ".join(facts) in told.text()
@@ -170,7 +176,8 @@ async def test_the_owner_is_told_once_in_plain_words_and_in_html(
 def test_every_kind_of_mail_has_its_happening() -> None:
     told = {Kind.AUTHENTICATOR_ADDED, Kind.AUTHENTICATOR_REMOVED, Kind.BACKUP_CODE_USED, Kind.BACKUP_CODES_MADE,
             Kind.PASSWORD_CHANGED, Kind.SECOND_FACTOR_DISABLED, Kind.SECOND_FACTOR_RESET, Kind.AUTHENTICATORS_LOCKED,
-            Kind.CODE_REPLAYED, Kind.NEW_BROWSER, Kind.ACCOUNT_DISABLED, Kind.ACCOUNT_ENABLED}  # fmt: skip
+            Kind.CODE_REPLAYED, Kind.NEW_BROWSER, Kind.ACCOUNT_DISABLED, Kind.ACCOUNT_ENABLED,
+            Kind.BACKUP_CODES_DUE}  # fmt: skip
     assert set(Kind) - {Kind.TEST} == told
     assert len(told) == len({subject for _, subject, _ in HAPPENINGS})
 

@@ -32,7 +32,10 @@ ONCE = {
         "AuthenticatorRow",
         "last_step",
         "totp/store.py moved",
-        ("totp/store.py put_imported",),  # a new row, with what another application had accepted
+        (
+            "totp/store.py put_imported",  # a new row, with what another application had accepted
+            "totp/store.py move_every",  # forward, behind whatever can have been accepted
+        ),
     ),
     "the digits of a code": Once(
         "UsageRow",
@@ -55,6 +58,7 @@ ONCE = {
             "challenge/store.py opened",
             "challenge/store.py _END_OLDEST",
             "challenge/store.py end_all",
+            "challenge/store.py end_every",
             "challenge/store.py delete_expired",
         ),
     ),
@@ -73,7 +77,15 @@ ONCE = {
     "a session's token": Once("SessionRow", "token_hash", "sessions/store.py renewed", ("sessions/store.py created",)),
     "the first-run link": Once("StateRow", ROW, "db/state.py take", ("db/state.py put", "db/state.py put_first")),
     "a mail that waits": Once(
-        "OutboxRow", "next_attempt_at", "mail/store.py _CLAIM", ("mail/store.py queued", "mail/store.py _settle")
+        "OutboxRow",
+        "next_attempt_at",
+        "mail/store.py _CLAIM",
+        (
+            "mail/store.py queued",
+            "mail/store.py queue_for",
+            "mail/store.py _settle",
+            "mail/store.py give_up_every",  # to never
+        ),
     ),
 }
 """Everything that may be used once. A new thing gets a line here, and a race test with a guard in the sabotage."""

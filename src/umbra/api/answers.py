@@ -88,6 +88,7 @@ class BackupCodeCountAnswer(TypedDict):
     total: int
     remaining: int
     created_at: datetime
+    renewal_due: NotRequired[bool]
 
 
 class StatusAnswer(TypedDict):
@@ -194,4 +195,7 @@ def shown(secrets: tuple[Secret[str], ...]) -> list[str]:
 def _count(one: BackupCodeCount | None) -> BackupCodeCountAnswer | None:
     if one is None:
         return None
-    return {"total": one.total, "remaining": one.remaining, "created_at": one.created_at}
+    count: BackupCodeCountAnswer = {"total": one.total, "remaining": one.remaining, "created_at": one.created_at}
+    if one.is_renewal_due:
+        count["renewal_due"] = True
+    return count

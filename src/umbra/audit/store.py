@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, func, insert, literal, select
 from sqlalchemy.sql.dml import UpdateBase
 
 from umbra.audit.tables import AuditRow
@@ -12,6 +12,7 @@ from umbra.core.clock import Clock
 from umbra.core.errors import Unavailable
 from umbra.core.events import Happened
 from umbra.core.ids import UserId
+from umbra.core.mark import Position
 from umbra.db.database import Database
 from umbra.db.statements import insert_given
 from umbra.db.transaction import Chain, Transaction
@@ -23,6 +24,7 @@ DONE = "done"
 """What stands for the reason of what was not refused."""
 
 _COLUMNS = ("at", "event", "reason", "user_id", "ip", "user_agent", "detail")
+_TYPES = {column.name: column.type for column in AuditRow.__table__.columns}
 
 
 def kept(given: ColumnElement[bool]) -> UpdateBase:
@@ -65,6 +67,28 @@ Keep = Callable[[Transaction, Happened, datetime], Awaitable[None]]
 async def keep(tx: Transaction, happened: Happened, at: datetime) -> None:
     """Keep an event in a transaction, if that is committed."""
     await tx.follow(_KEEP, **keeping(happened, at))
+
+
+async def keep_for(tx: Transaction, accounts: Select[Any], happened: Happened, at: datetime) -> int:
+    """Keep the same event of each of many accounts, and return how many they are."""
+    given = keeping(happened, at)
+    of_each = accounts.subquery()
+    values = [of_each.c.user_id if name == "user_id" else literal(given[name], _TYPES[name]) for name in _COLUMNS]
+    await tx.execute(insert(AuditRow).from_select(list(_COLUMNS), select(*values)))
+    return (await tx.execute(select(func.count()).select_from(of_each))).scalar_one()
+
+
+async def position(tx: Transaction) -> Position:
+    """Return how far the log has come."""
+    newest = select(AuditRow.id, AuditRow.at).order_by(AuditRow.id.desc()).limit(1)
+    row = (await tx.execute(newest)).one_or_none()
+    return Position() if row is None else Position(row.id, row.at.isoformat())
+
+
+async def contains(tx: Transaction, position: Position) -> bool:
+    """Say whether the log has been at a position."""
+    at = (await tx.execute(select(AuditRow.at).where(AuditRow.id == position.number))).scalar_one_or_none()
+    return position == Position() or (at is not None and at.isoformat() == position.digest)
 
 
 class DatabaseSink:

@@ -1,8 +1,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import Select, delete, func, insert, or_, select, update
 
 from umbra.backup_codes.codes import IMPORTED
 from umbra.backup_codes.tables import BackupCodeRow
@@ -38,6 +39,7 @@ class BackupCodeCount:
     total: int
     remaining: int
     created_at: datetime
+    is_renewal_due: bool = False
 
 
 async def replace_all(tx: Transaction, user_id: UserId, codes: Sequence[tuple[str, str]], now: datetime) -> None:
@@ -132,13 +134,21 @@ async def count(tx: Transaction, user_id: UserId) -> BackupCodeCount | None:
             select(
                 func.count(BackupCodeRow.id).label("total"),
                 func.count(BackupCodeRow.used_at).label("used"),
+                func.count(BackupCodeRow.renewal_due_at).label("due"),
                 func.min(BackupCodeRow.created_at).label("created_at"),
             ).where(BackupCodeRow.user_id == user_id)
         )
     ).one()
-    return BackupCodeCount(row.total, row.total - row.used, row.created_at) if row.total else None
+    return BackupCodeCount(row.total, row.total - row.used, row.created_at, row.due > 0) if row.total else None
 
 
 async def remove_all(tx: Transaction, user_id: UserId) -> None:
     """Delete the account's codes, used and unused."""
     await tx.execute(delete(BackupCodeRow).where(BackupCodeRow.user_id == user_id))
+
+
+async def mark_all_due(tx: Transaction, now: datetime) -> Select[Any]:
+    """Note that every unused code is to be renewed, and return whose are since now; they go on being good once."""
+    unused = (BackupCodeRow.used_at.is_(None), BackupCodeRow.renewal_due_at.is_(None))
+    await tx.execute(update(BackupCodeRow).where(*unused).values(renewal_due_at=now))
+    return select(BackupCodeRow.user_id).where(BackupCodeRow.renewal_due_at == now).distinct()

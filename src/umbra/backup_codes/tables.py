@@ -21,3 +21,4 @@ class BackupCodeRow(Base):
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=func.now())
     selector: Mapped[str] = mapped_column(String(8))  # says which row to look at, and tells nothing about the rest
+    renewal_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # since a restored backup may have revived it

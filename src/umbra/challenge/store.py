@@ -8,7 +8,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from umbra.challenge.errors import ChallengeRefused
 from umbra.challenge.tables import ChallengeRow
 from umbra.core.ids import ChallengeId, UserId
-from umbra.db.statements import delete_some, insert_given, labelled
+from umbra.db.statements import count_rows, delete_some, insert_given, labelled
 from umbra.db.transaction import Statement, Transaction
 from umbra.users.tables import UserRow
 from umbra.users.user import User
@@ -129,6 +129,13 @@ async def hand_back(tx: Transaction, challenge: Challenge) -> None:
 async def end_all(tx: Transaction, user_id: UserId) -> None:
     """End every challenge of an account."""
     await tx.execute(delete(ChallengeRow).where(ChallengeRow.user_id == user_id))
+
+
+async def end_every(tx: Transaction) -> int:
+    """End every challenge there is, and return how many that were."""
+    count = await count_rows(tx, ChallengeRow.id)
+    await tx.execute(delete(ChallengeRow))
+    return count
 
 
 async def delete_expired(tx: Transaction, now: datetime, limit: int) -> int:

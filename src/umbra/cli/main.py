@@ -43,6 +43,7 @@ main.add_command(mail.mail)
 main.add_command(moving.import_)
 main.add_command(upkeep.audit)
 main.add_command(upkeep.cleanup)
+main.add_command(upkeep.after_restore)
 main.add_command(upkeep.doctor)
 
 

@@ -76,7 +76,7 @@ def _serve(host: str, port: int, workers: int) -> None:
 
 
 async def _prepare(settings: "Settings", host: str, port: int, *, do_migrate: bool) -> "Secret[str] | None":
-    from umbra import upkeep, wiring
+    from umbra import restore, upkeep, wiring
     from umbra.db import revision
     from umbra.signin import account
 
@@ -87,6 +87,7 @@ async def _prepare(settings: "Settings", host: str, port: int, *, do_migrate: bo
 
             await migrate.upgrade(auth.db)
         await upkeep.check_ready(auth)
+        await restore.keep_mark(auth)
         _refuse_taken_port(host, port)
         return await account.open_first_run(auth)
     finally:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from umbra.audit.store import AuditEvent
     from umbra.auth import Auth
     from umbra.doctor import Finding
+    from umbra.restore import Restored
     from umbra.upkeep import Cleaned
 
 
@@ -52,6 +53,25 @@ def cleanup(*, as_json: bool) -> None:
 
     cleaned = asdict(run(work))
     show(cleaned, "\n".join(f"{count:>8} {name.replace('_', ' ')}" for name, count in cleaned.items()), as_json=as_json)
+
+
+@click.command("after-restore")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def after_restore(*, yes: bool, as_json: bool) -> None:
+    """Make a database safe that was restored from a backup: what was used up since must not open anything."""
+    from umbra import restore
+
+    if not yes:
+        click.confirm("Everybody is signed out, and is to make new backup codes. Go on?", abort=True, err=True)
+
+    async def work(auth: "Auth") -> "Restored":
+        await ready(auth)
+        return await restore.make_safe(auth)
+
+    restored = asdict(run(work))
+    lines = (f"{count:>8} {name.replace('_', ' ')}" for name, count in restored.items())
+    show(restored, "\n".join(lines), as_json=as_json)
 
 
 @click.command()

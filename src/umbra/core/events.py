@@ -23,7 +23,9 @@ class Event(StrEnum):
     AUTHENTICATOR_RENAMED = "authenticator_renamed"
     AUTHENTICATORS_IMPORTED = "authenticators_imported"
     AUTHENTICATORS_LOCKED = "authenticators_locked"
+    BACKUP_CODES_DUE = "backup_codes_due"
     BACKUP_CODES_REGENERATED = "backup_codes_regenerated"
+    DATABASE_RESTORED = "database_restored"
     EMAIL_CHANGED = "email_changed"
     MAIL_GIVEN_UP = "mail_given_up"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name, not a password

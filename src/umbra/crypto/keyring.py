@@ -4,13 +4,13 @@ import base64
 import binascii
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
 from umbra.core.errors import Misconfigured
+from umbra.core.files import replace_private
 from umbra.core.secret import Secret
 
 log = logging.getLogger("umbra.keys")
@@ -131,14 +131,7 @@ def read_key_file(path: Path) -> list[str]:
 
 def write_key_file(path: Path, keys: Sequence[str]) -> None:
     """Replace the file by ``keys``, one a line, mode 0600, in one step that survives a crash."""
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write("".join(key + "\n" for key in keys))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    replace_private(path, "".join(key + "\n" for key in keys))
 
 
 def _stamp(file: Path | None) -> tuple[int, int] | None:

@@ -14,6 +14,7 @@ class Kind(StrEnum):
     AUTHENTICATOR_REMOVED = "authenticator_removed"
     AUTHENTICATORS_LOCKED = "authenticators_locked"
     BACKUP_CODE_USED = "backup_code_used"
+    BACKUP_CODES_DUE = "backup_codes_due"
     BACKUP_CODES_MADE = "backup_codes_made"
     CODE_REPLAYED = "code_replayed"
     NEW_BROWSER = "new_browser"
@@ -29,6 +30,7 @@ _DONE = {
     Event.AUTHENTICATOR_CONFIRMED: Kind.AUTHENTICATOR_ADDED,
     Event.AUTHENTICATOR_REMOVED: Kind.AUTHENTICATOR_REMOVED,
     Event.AUTHENTICATORS_LOCKED: Kind.AUTHENTICATORS_LOCKED,
+    Event.BACKUP_CODES_DUE: Kind.BACKUP_CODES_DUE,
     Event.BACKUP_CODES_REGENERATED: Kind.BACKUP_CODES_MADE,
     Event.PASSWORD_CHANGED: Kind.PASSWORD_CHANGED,
     Event.SECOND_FACTOR_DISABLED: Kind.SECOND_FACTOR_DISABLED,

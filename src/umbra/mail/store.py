@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, String, bindparam, func, insert, literal, select, update
+from sqlalchemy import JSON, ColumnElement, Select, String, and_, bindparam, cast, func, insert, literal, select, update
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.dml import UpdateBase
 
@@ -10,7 +10,7 @@ from umbra.core.entropy import Entropy
 from umbra.core.events import Client, JsonValue
 from umbra.core.ids import UserId
 from umbra.db.base import UtcDateTime
-from umbra.db.statements import delete_some
+from umbra.db.statements import count_rows, delete_some
 from umbra.db.transaction import Statement, Transaction
 from umbra.mail.kinds import Kind
 from umbra.mail.tables import OutboxRow
@@ -23,6 +23,9 @@ A_DAY = timedelta(days=1)
 
 KEPT_FOR = timedelta(days=7)
 """How long a mail can be looked at in the queue, sent or not."""
+
+RESTORED = "restored"
+"""What stands for an error where a mail comes from a backup, and may have been sent since."""
 
 LEASE = timedelta(minutes=10)
 """How long a mail is one server's own: longer than handing it in takes, with every wait at its longest."""
@@ -207,6 +210,31 @@ async def backlog(tx: Transaction) -> Backlog:
         )
     ).one()
     return Backlog(row.waiting, row.given_up, row.oldest)
+
+
+async def queue_for(tx: Transaction, accounts: Select[Any], told: dict[str, Any]) -> None:
+    """Put a mail with the values of ``queueing`` to each of many accounts into the queue, if it has an address."""
+    now = literal(told["now"], UtcDateTime)
+    mail = {
+        "user_id": UserRow.id,
+        "recipient": UserRow.email,
+        "kind": literal(told["mail_kind"], String),
+        "message_id": literal(f"{told['message_id']}.", String).concat(cast(UserRow.id, String)),
+        "detail": literal(told["mail_detail"], JSON),
+        "created_at": now,
+        "next_attempt_at": now,
+        "attempts": literal(0),
+    }
+    wanted = select(*mail.values()).where(UserRow.id.in_(accounts), UserRow.email.is_not(None))
+    await tx.execute(insert(OutboxRow).from_select(list(mail), wanted))
+
+
+async def give_up_every(tx: Transaction, *, besides: Kind) -> int:
+    """Give up every mail that waits, save those of one kind, and return how many."""
+    waiting = and_(OutboxRow.next_attempt_at.is_not(None), OutboxRow.kind != besides)
+    count = await count_rows(tx, OutboxRow.id, waiting)
+    await tx.execute(update(OutboxRow).where(waiting).values(next_attempt_at=None, last_error=RESTORED))
+    return count
 
 
 async def delete_old(tx: Transaction, now: datetime, limit: int) -> int:

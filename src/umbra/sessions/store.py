@@ -2,12 +2,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, or_, select, update
 from sqlalchemy.sql.dml import UpdateBase
 
 from umbra.core.events import Client
 from umbra.core.ids import SessionId, UserId
-from umbra.db.statements import delete_some, insert_given
+from umbra.db.statements import count_rows, delete_some, insert_given
 from umbra.db.transaction import Chain, Statement, Transaction
 from umbra.sessions.errors import NotAuthenticated
 from umbra.sessions.session import Current, Session
@@ -188,6 +188,13 @@ async def end_all(
     )
     count = len(ended.all())
     await tx.execute(update(SessionRow).where(*mine, SessionRow.revoked_at.is_(None)).values(revoked_at=now))
+    return count
+
+
+async def end_every(tx: Transaction) -> int:
+    """End every session there is, and return how many that were, whoever's and in whatever state."""
+    count = await count_rows(tx, SessionRow.id)
+    await tx.execute(delete(SessionRow))
     return count
 
 

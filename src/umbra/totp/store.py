@@ -10,7 +10,7 @@ from sqlalchemy.sql.dml import UpdateBase
 
 from umbra.core.ids import AuthenticatorId, SessionId, UserId
 from umbra.core.typed import Digits, folded
-from umbra.db.statements import delete_some, insert, insert_given
+from umbra.db.statements import count_rows, delete_some, insert, insert_given
 from umbra.db.transaction import Statement, Transaction
 from umbra.totp.algorithm import SKEW_STEPS, Step
 from umbra.totp.errors import LastAuthenticator, NameTaken, NoSetupPending
@@ -364,6 +364,21 @@ async def remove(tx: Transaction, user_id: UserId, authenticator_id: Authenticat
 async def remove_all(tx: Transaction, user_id: UserId) -> None:
     """Delete every authenticator of the account, pending ones too. The ledger of used codes stays."""
     await tx.execute(delete(AuthenticatorRow).where(AuthenticatorRow.user_id == user_id))
+
+
+async def delete_every_setup(tx: Transaction) -> int:
+    """Delete every set-up that nobody has confirmed, and return how many."""
+    count = await count_rows(tx, AuthenticatorRow.id, AuthenticatorRow.confirmed_at.is_(None))
+    await tx.execute(delete(AuthenticatorRow).where(AuthenticatorRow.confirmed_at.is_(None)))
+    return count
+
+
+async def move_every(tx: Transaction, step: Step) -> int:
+    """Move every authenticator forward to ``step``, if it is not behind that already, and return how many."""
+    behind = or_(AuthenticatorRow.last_step.is_(None), AuthenticatorRow.last_step < step)
+    count = await count_rows(tx, AuthenticatorRow.id, behind)
+    await tx.execute(update(AuthenticatorRow).where(behind).values(last_step=step))
+    return count
 
 
 async def delete_old_usage(tx: Transaction, now_step: Step, limit: int) -> int:

@@ -1,0 +1,164 @@
+"""A database that came back from a backup: noticed when a server starts, made safe by its operator.
+
+A restored copy is the past. Codes that were used since are unused in it, and sessions that were ended are open. A mark
+outside of the database says how far it had come (docs/decisions/0033-restore.md).
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from umbra.audit import store as audit
+from umbra.auth import Auth
+from umbra.backup_codes import store as backup_codes
+from umbra.challenge import store as challenges
+from umbra.core import mark as marks
+from umbra.core.errors import Misconfigured, Unavailable
+from umbra.core.events import Event, Happened
+from umbra.core.mark import Mark
+from umbra.db import state
+from umbra.db.transaction import DatabaseFault, Transaction
+from umbra.mail import store as mail
+from umbra.mail.kinds import Kind
+from umbra.sessions import store as sessions
+from umbra.signin import account, notices
+from umbra.totp import store as totp
+from umbra.totp.algorithm import SKEW_STEPS, Step, step_at
+
+log = logging.getLogger("umbra")
+
+MARK_EVERY = timedelta(seconds=2)
+"""What a crash and a backup of the moment before it can hide is no longer than this."""
+
+DATABASE = "database_id"
+RESTORED_AT = "restored_at"
+ID_BYTES = 16
+
+_OLDER = (
+    "the database is older than what this server has seen of it ({file}), as one restored from a backup is. Run "
+    "'umbra after-restore' before the server starts"
+)
+_ANOTHER = (
+    "the database is not the one that {file} was kept for. If it was restored from a backup, run "
+    "'umbra after-restore'; if this server is to serve another database, delete the file"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was void in a restored database; ``backup_codes`` are the accounts that are to make new ones."""
+
+    authenticators: int
+    setups: int
+    challenges: int
+    sessions: int
+    backup_codes: int
+    mails: int = 0
+
+
+async def keep_mark(auth: Auth) -> None:
+    """Move the mark to where the database is, if the database has come at least as far as the mark says.
+
+    Raises:
+        Misconfigured: It has not, it is another one, or the mark cannot be read or written; the text says what to do.
+    """
+    folder = auth.settings.data_dir
+    kept = await asyncio.to_thread(marks.read, folder)
+    if kept is None:
+        async with auth.db.begin() as tx:
+            await state.put_first(tx, DATABASE, auth.entropy.token_bytes(ID_BYTES).hex())
+    async with auth.db.read() as tx:
+        database = await state.get(tx, DATABASE) or ""
+        if kept is not None:
+            await _refuse_older(auth, tx, kept, database)
+        position = await audit.position(tx)
+    if kept is None or position != kept.position:
+        await asyncio.to_thread(marks.move, folder, kept, Mark(database, position, auth.clock.now()))
+
+
+@asynccontextmanager
+async def keeping_mark_regularly(auth: Auth) -> AsyncIterator[None]:
+    """Keep the mark for as long as the block lasts, and once more when it has ended."""
+    stopping = asyncio.Event()
+    keeping = asyncio.create_task(_keep_mark_regularly(auth, stopping))
+    try:
+        yield
+    finally:
+        stopping.set()
+        await asyncio.wait({keeping})
+
+
+async def make_safe(auth: Auth) -> Restored:
+    """Take from a restored database what the past would give back; all of it, or nothing.
+
+    Nobody knows which codes were used since the backup was made. So every authenticator goes on behind the last step
+    that can have been accepted by now. Backup codes stay good, since they may be somebody's only way in; each account
+    that has some is to make new ones, and its owner is told.
+    """
+    async with auth.db.begin() as tx:
+        now = auth.clock.now()
+        restored = Restored(
+            challenges=await challenges.end_every(tx),
+            setups=await totp.delete_every_setup(tx),
+            authenticators=await totp.move_every(tx, Step(step_at(now) + SKEW_STEPS)),
+            backup_codes=await _mark_backup_codes(auth, tx, now),
+            sessions=await sessions.end_every(tx),
+            mails=await mail.give_up_every(tx, besides=Kind.BACKUP_CODES_DUE) if auth.db.shape.owns_accounts else 0,
+        )
+        await state.take(tx, account.FIRST_RUN)
+        await state.put_first(tx, DATABASE, auth.entropy.token_bytes(ID_BYTES).hex())
+        await state.put(tx, RESTORED_AT, now.isoformat())
+        done = Happened(Event.DATABASE_RESTORED, account.OPERATOR, detail=asdict(restored))
+        await audit.keep(tx, done, now)
+    if auth.db.shape.owns_accounts:
+        await _put_mark(auth)
+    return restored
+
+
+async def _refuse_older(auth: Auth, tx: Transaction, kept: Mark, database: str) -> None:
+    """Refuse a database that does not contain the mark, unless it was made safe since that was kept."""
+    file = auth.settings.data_dir / marks.FILE
+    if database != kept.database:
+        raise Misconfigured(_ANOTHER.format(file=file))
+    if await audit.contains(tx, kept.position):
+        return
+    restored_at = await state.get(tx, RESTORED_AT)
+    if restored_at is None or datetime.fromisoformat(restored_at) < kept.kept_at:
+        raise Misconfigured(_OLDER.format(file=file))
+
+
+async def _mark_backup_codes(auth: Auth, tx: Transaction, now: datetime) -> int:
+    """Have every owner of unused backup codes told to make new ones, and return how many they are."""
+    accounts = await backup_codes.mark_all_due(tx, now)
+    happened = Happened(Event.BACKUP_CODES_DUE, account.OPERATOR)
+    if notices.is_on(auth):
+        told = mail.queueing(Kind.BACKUP_CODES_DUE, account.OPERATOR, now, auth.entropy)
+        await mail.queue_for(tx, accounts, told)
+    return await audit.keep_for(tx, accounts, happened, now)
+
+
+async def _put_mark(auth: Auth) -> None:
+    async with auth.db.read() as tx:
+        mark = Mark(await state.get(tx, DATABASE) or "", await audit.position(tx), auth.clock.now())
+    await asyncio.to_thread(marks.put, auth.settings.data_dir, mark)
+
+
+async def _keep_mark_regularly(auth: Auth, stopping: asyncio.Event) -> None:
+    said = ""
+    is_last = False
+    while not is_last:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), MARK_EVERY.total_seconds())
+        is_last = stopping.is_set()
+        try:
+            await keep_mark(auth)
+            said = ""
+        except Misconfigured as error:
+            if said != str(error):
+                said = str(error)
+                log.error("%s", said)  # noqa: TRY400 - it says all that there is to say
+        except (Unavailable, DatabaseFault) as error:
+            log.warning("the mark is not moved: %s", type(error).__name__)
