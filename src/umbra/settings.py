@@ -51,6 +51,8 @@ class Settings(BaseModel):
     smtp_url: SecretStr | None = None
     mail_from: str | None = Field(default=None, validate_default=True)
     api_docs: bool = False
+    metrics: bool = False
+    log_format: Literal["plain", "json"] = "plain"
     brand_name: str | None = None
     brand_accent: str | None = None
     brand_logo: Path | None = None

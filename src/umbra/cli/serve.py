@@ -1,6 +1,8 @@
 import asyncio
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -47,7 +49,18 @@ def serve(host: str, port: int, workers: int, *, do_migrate: bool) -> None:
     if first_run is not None:
         click.echo("There is no account yet. Make the first one here; the address works once:")
         click.echo(f"  {settings.public_url}/first-run?token={first_run.reveal()}")
-    _serve(host, port, workers)
+    with _shared_counts() if settings.metrics and workers > 1 else nullcontext():
+        _serve(host, port, workers)
+
+
+@contextmanager
+def _shared_counts() -> Iterator[None]:
+    """Give server processes a directory in which they add their counts up; they read its name in the environment."""
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="umbra-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield
 
 
 def _refuse_taken_port(host: str, port: int) -> None:

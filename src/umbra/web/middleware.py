@@ -8,8 +8,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from umbra.core.entropy import Entropy
 from umbra.settings import Settings
+from umbra.web import seen
 from umbra.web.problems import INTERNAL, problem_of
 
 log = logging.getLogger("umbra.fault")
@@ -26,8 +26,7 @@ CONTENT_SECURITY_POLICY = (
 class Guard:
     """What holds for every answer of the server: the headers of ASVS 5.0, 3.4, and that there is one."""
 
-    def __init__(self, entropy: Entropy, settings: Settings) -> None:
-        self._entropy = entropy
+    def __init__(self, settings: Settings) -> None:
         headers = {
             "Content-Security-Policy": CONTENT_SECURITY_POLICY,
             "Referrer-Policy": "same-origin",
@@ -41,7 +40,7 @@ class Guard:
         self.headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def answer(self, call: Awaitable[Response | None]) -> Response | None:
-        """Return the answer of a call with the headers, or of its fault: 500, an id, and that id in the log.
+        """Return the answer of a call with the headers, or of its fault: 500, and the request's id, as in the log.
 
         There is none when the call has sent one itself, or when nobody waits for it any more.
 
@@ -53,13 +52,20 @@ class Guard:
             log.info("a client went away while it was sending")
             return None
         except Exception as fault:  # noqa: BLE001 - the last resort: below it is only the socket
-            error_id = self._entropy.token_bytes(8).hex()
-            places = "".join(traceback.format_tb(fault.__traceback__))
-            log.error("fault %s: %s\n%s", error_id, type(fault).__qualname__, places)  # noqa: TRY400
-            answer = problem_of(INTERNAL, error_id=error_id)
+            answer = _answer_to(fault)
         if answer is not None:
             answer.raw_headers += self.headers
         return answer
+
+
+def _answer_to(fault: Exception) -> Response:
+    """Answer a fault, and leave its kind and its places in the log, under the one id."""
+    request = seen.under_way()
+    assert request is not None  # noqa: S101 - a narrowing: the server watches every request
+    seen.is_refused(INTERNAL)
+    places = "".join(traceback.format_tb(fault.__traceback__))
+    log.error("fault %s: %s", request.id, type(fault).__qualname__, extra={"places": places})
+    return problem_of(INTERNAL, error_id=request.id)
 
 
 class Guarded:
