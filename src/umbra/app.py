@@ -30,7 +30,7 @@ from umbra.pages.site import Pages
 from umbra.web.errors import MethodNotAllowed
 from umbra.web.middleware import Guard, Guarded
 from umbra.web.problems import problem
-from umbra.web.seen import Watched
+from umbra.web.watched import Watched, write_down
 
 if TYPE_CHECKING:
     from umbra.web.metrics import Metrics
@@ -77,9 +77,11 @@ def application(auth: Auth) -> ASGIApp:
     app.add_middleware(Guarded, guard=guard)  # within the framework's own, which would answer a fault and raise on
     calls = [route for part in PARTS for route in part.routes if isinstance(route, APIRoute)]
     served = front(app, calls, prefix=API_PREFIX, guard=guard, known={the_auth: auth})
-    if metrics is None:
-        return Watched(served, auth, [])
-    return Watched(metrics.in_front_of(served, guard), auth, [metrics.ended], iter_route_contexts(app.routes))
+    watchers = [write_down] if auth.settings.log_format == "json" else []
+    if metrics is not None:
+        served = metrics.in_front_of(served, guard)
+        watchers.append(metrics.ended)
+    return Watched(served, auth, watchers, iter_route_contexts(app.routes))
 
 
 def _metrics(auth: Auth) -> "Metrics | None":

@@ -13,7 +13,7 @@ from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
 from umbra.brand import NO_COLOUR, Brand, is_colour, logo_of
-from umbra.core import smtp
+from umbra.core import logs, smtp
 from umbra.core.errors import Misconfigured
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -52,7 +52,7 @@ class Settings(BaseModel):
     mail_from: str | None = Field(default=None, validate_default=True)
     api_docs: bool = False
     metrics: bool = False
-    log_format: Literal["plain", "json"] = "plain"
+    log_format: logs.Format = "plain"
     brand_name: str | None = None
     brand_accent: str | None = None
     brand_logo: Path | None = None

@@ -25,13 +25,14 @@ from umbra.audit.store import DONE
 from umbra.auth import Auth
 from umbra.core.errors import Unavailable
 from umbra.core.events import Happened, Sink
+from umbra.core.request import Seen
 from umbra.db.transaction import DatabaseFault
 from umbra.mail import flows as mail
 from umbra.mail.store import Backlog
 from umbra.upkeep import Cleaned
 from umbra.web import caller
 from umbra.web.middleware import Guard
-from umbra.web.seen import TEMPLATE, Seen
+from umbra.web.watched import ROUTE
 
 PATH = "/metrics"
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
@@ -82,8 +83,8 @@ class Metrics:
 
     def ended(self, seen: Seen) -> None:
         """Count a request."""
-        self._requests.labels(seen.method, seen.template, seen.status or "none").inc()
-        self._seconds.labels(seen.method, seen.template).observe(seen.seconds)
+        self._requests.labels(seen.method, seen.route, seen.status or "none").inc()
+        self._seconds.labels(seen.method, seen.route).observe(seen.seconds)
         if seen.reason is not None:
             self._refusals.labels(seen.reason).inc()
 
@@ -124,7 +125,7 @@ class Metrics:
             if scope["type"] != "http" or scope["path"] != PATH or not _may_scrape(scope, self._auth):
                 await app(scope, receive, send)
                 return
-            scope[TEMPLATE] = PATH
+            scope[ROUTE] = PATH
             answer = await guard.answer(self.page())
             if answer is not None:
                 await answer(scope, receive, send)

@@ -8,8 +8,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from umbra.core import request
+from umbra.core.logs import FIELDS, TRACEBACK
 from umbra.settings import Settings
-from umbra.web import seen
 from umbra.web.problems import INTERNAL, problem_of
 
 log = logging.getLogger("umbra.fault")
@@ -60,12 +61,12 @@ class Guard:
 
 def _answer_to(fault: Exception) -> Response:
     """Answer a fault, and leave its kind and its places in the log, under the one id."""
-    request = seen.under_way()
-    assert request is not None  # noqa: S101 - a narrowing: the server watches every request
-    seen.is_refused(INTERNAL)
+    seen = request.UNDER_WAY.get()
+    assert seen is not None  # noqa: S101 - a narrowing: the server watches every request
+    seen.reason = INTERNAL
     places = "".join(traceback.format_tb(fault.__traceback__))
-    log.error("fault %s: %s", request.id, type(fault).__qualname__, extra={"places": places})
-    return problem_of(INTERNAL, error_id=request.id)
+    log.error("fault %s: %s", seen.id, type(fault).__qualname__, extra={FIELDS: {TRACEBACK: places}})
+    return problem_of(INTERNAL, error_id=seen.id)
 
 
 class Guarded:

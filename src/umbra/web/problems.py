@@ -8,13 +8,13 @@ from starlette.responses import Response
 
 from umbra.attempts.errors import AttemptsSpent
 from umbra.challenge.errors import ChallengeRefused
+from umbra.core import request
 from umbra.core.errors import Busy, InvalidRequest, NotFound, Refused, Unavailable
 from umbra.core.proof import CodeRefused
 from umbra.passwords.errors import CredentialsRefused, PasswordRefused
 from umbra.sessions.errors import NotAuthenticated, StepUpRequired
 from umbra.totp.errors import LastAuthenticator, NameTaken, NoSetupPending, NotEnabled
 from umbra.users.errors import OwnAccount, RegistrationClosed, UsernameTaken
-from umbra.web import seen
 from umbra.web.errors import MethodNotAllowed, OriginRefused, TooLarge, UnsupportedMediaType
 
 INTERNAL = "internal"
@@ -71,7 +71,7 @@ def problem(refusal: Refused) -> Response:
 
 def headers_of(refusal: Refused) -> dict[str, str]:
     """Return the headers that a refusal has on every face, and note that this is what the request comes to."""
-    seen.is_refused(refusal.reason)
+    request.is_refused(refusal.reason)
     match refusal:
         case AttemptsSpent(retry_after_seconds=seconds):
             return {"Retry-After": str(seconds)}

@@ -1,24 +1,22 @@
-"""What is known of the request under way: for the lines that it leaves in the log, and for whoever counts requests."""
+"""Around the whole server: an id for every request, and word of how it ended for whoever logs or counts requests."""
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
-from contextvars import ContextVar
-from dataclasses import dataclass
 
 from fastapi.routing import RouteContext
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from umbra.auth import Auth
+from umbra.core.logs import FIELDS
+from umbra.core.request import OTHER, UNDER_WAY, Seen
 from umbra.web import caller
 from umbra.web.headers import lines
 
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
-OTHER = "other"
-"""What stands for a method or an address that is none of ours: people may put anything there."""
-
-TEMPLATE = "umbra.template"
+ROUTE = "umbra.route"
 """Where in the scope stands which address of ours was found, if nobody routed the request."""
 
 REQUEST_ID = b"x-request-id"
@@ -28,34 +26,22 @@ _ID = re.compile(r"[0-9a-fA-F-]{16,64}")
 """What a proxy may call a request: UUIDs and other hexadecimal numbers are of this form, names and tokens are not."""
 
 
-@dataclass(slots=True)
-class Seen:
-    """A request, and what has become of it so far; ``status`` is null when nobody waited for an answer."""
-
-    id: str
-    reason: str | None = None
-    status: int | None = None
-    seconds: float = 0.0
-    method: str = OTHER
-    template: str = OTHER
-
-
 Watcher = Callable[[Seen], None]
 """Who is told of every request that has ended."""
 
-_UNDER_WAY: ContextVar[Seen | None] = ContextVar("umbra_request", default=None)
+log = logging.getLogger("umbra.request")
 
 
-def under_way() -> Seen | None:
-    """Return the request in which this is asked; outside the server, and beside its requests, there is none."""
-    return _UNDER_WAY.get()
-
-
-def is_refused(reason: str) -> None:
-    """Note why the request is refused; of several reasons the last is the one that is answered."""
-    seen = _UNDER_WAY.get()
-    if seen is not None:
-        seen.reason = reason
+def write_down(seen: Seen) -> None:
+    """Leave a line in the log, without anything that was sent."""
+    fields = {
+        "method": seen.method,
+        "route": seen.route,
+        "status": seen.status,
+        "duration": round(seen.seconds, 6),
+        "reason": seen.reason,
+    }
+    log.info("%s %s %s", seen.method, seen.route, seen.status, extra={FIELDS: fields})
 
 
 class Watched:
@@ -67,7 +53,7 @@ class Watched:
         self._app = app
         self._auth = auth
         self._watchers = watchers
-        self._templates = {id(route.original_route): route.path_format for route in routes}  # they are not hashable
+        self._routes = {id(route.original_route): route.path_format for route in routes}  # they are not hashable
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
@@ -82,14 +68,14 @@ class Watched:
                 message["headers"] = [*message["headers"], (REQUEST_ID, seen.id.encode())]
             await send(message)
 
-        token = _UNDER_WAY.set(seen)
+        token = UNDER_WAY.set(seen)
         try:
             if self._watchers:
                 await self._watch(seen, scope, receive, with_id)
             else:
                 await self._app(scope, receive, with_id)
         finally:
-            _UNDER_WAY.reset(token)
+            UNDER_WAY.reset(token)
 
     async def _watch(self, seen: Seen, scope: Scope, receive: Receive, send: Send) -> None:
         loop = asyncio.get_running_loop()
@@ -99,7 +85,7 @@ class Watched:
         finally:
             seen.seconds = loop.time() - began
             seen.method = scope["method"] if scope["method"] in METHODS else OTHER
-            seen.template = scope.get(TEMPLATE) or self._templates.get(id(scope.get("route"))) or OTHER
+            seen.route = scope.get(ROUTE) or self._routes.get(id(scope.get("route"))) or OTHER
             for watcher in self._watchers:
                 watcher(seen)
 
