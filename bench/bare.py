@@ -36,7 +36,8 @@ SESSION_COLUMNS = 8
 HEADERS = [
     (b"content-type", b"application/json"),
     (b"cache-control", b"no-store"),
-    *Guard(ENTROPY, Settings()).headers,
+    *Guard(Settings()).headers,
+    (b"x-request-id", b"0123456789abcdef"),
 ]
 
 Given = dict[str, Any]

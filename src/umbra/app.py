@@ -3,11 +3,13 @@
 import gc
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Scope
@@ -28,6 +30,10 @@ from umbra.pages.site import Pages
 from umbra.web.errors import MethodNotAllowed
 from umbra.web.middleware import Guard, Guarded
 from umbra.web.problems import problem
+from umbra.web.watched import Watched, write_down
+
+if TYPE_CHECKING:
+    from umbra.web.metrics import Metrics
 
 API_PREFIX = "/api/auth"
 DOCUMENTS_POLICY = (
@@ -45,6 +51,9 @@ def create_app() -> ASGIApp:
 
 def application(auth: Auth) -> ASGIApp:
     """Return the service around ``auth``."""
+    metrics = _metrics(auth)
+    if metrics is not None:
+        auth = replace(auth, sink=metrics.counting(auth.sink))
     app = FastAPI(
         title="Umbra",
         version=__version__,
@@ -55,6 +64,7 @@ def application(auth: Auth) -> ASGIApp:
         openapi_url="/openapi.json" if auth.settings.api_docs else None,
     )
     app.state.umbra = auth
+    app.state.umbra_metrics = metrics
     app.include_router(api, prefix=API_PREFIX)
     app.state.umbra_pages = Pages(auth.settings.brand, auth.settings.issuer)
     app.include_router(pages.router(), include_in_schema=False)
@@ -63,10 +73,23 @@ def application(auth: Auth) -> ASGIApp:
     app.add_api_route("/healthz", healthz, methods=["GET", "HEAD"], include_in_schema=False)
     app.add_api_route("/readyz", readyz, methods=["GET", "HEAD"], include_in_schema=False)
     app.add_exception_handler(HTTPException, _framework_refusal)
-    guard = Guard(auth.entropy, auth.settings)
+    guard = Guard(auth.settings)
     app.add_middleware(Guarded, guard=guard)  # within the framework's own, which would answer a fault and raise on
     calls = [route for part in PARTS for route in part.routes if isinstance(route, APIRoute)]
-    return front(app, calls, prefix=API_PREFIX, guard=guard, known={the_auth: auth})
+    served = front(app, calls, prefix=API_PREFIX, guard=guard, known={the_auth: auth})
+    watchers = [write_down] if auth.settings.log_format == "json" else []
+    if metrics is not None:
+        served = metrics.in_front_of(served, guard)
+        watchers.append(metrics.ended)
+    return Watched(served, auth, watchers, iter_route_contexts(app.routes))
+
+
+def _metrics(auth: Auth) -> "Metrics | None":
+    if not auth.settings.metrics:
+        return None
+    from umbra.web.metrics import Metrics  # noqa: PLC0415 - who is asked for no metrics does not load the library
+
+    return Metrics(auth)
 
 
 async def documents() -> Response:
@@ -102,15 +125,25 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await restore.keep_mark(auth)
     _settle()
     try:
-        async with (
-            restore.keeping_mark_regularly(auth),
-            upkeep.cleaning_up_regularly(auth),
-            mail.sending_regularly(auth),
-        ):
+        async with _work_beside(auth, app.state.umbra_metrics):
             yield
     finally:
         auth.hashing.close()
         await auth.db.close()
+
+
+@asynccontextmanager
+async def _work_beside(auth: Auth, metrics: "Metrics | None") -> AsyncIterator[None]:
+    """Do regularly, beside the requests, what has to be done."""
+    regularly = [restore.keeping_mark_regularly(auth), mail.sending_regularly(auth)]
+    if metrics is None:
+        regularly += [upkeep.cleaning_up_regularly(auth)]
+    else:
+        regularly += [upkeep.cleaning_up_regularly(auth, metrics.cleaned), metrics.looking_regularly()]
+    async with AsyncExitStack() as stack:
+        for work in regularly:
+            await stack.enter_async_context(work)
+        yield
 
 
 def _settle() -> None:

@@ -78,8 +78,8 @@ class Verdict:
 OnSignedIn = Callable[[Request, UserT, Verdict], Awaitable[Response]]
 
 SERVERS_OWN = {
-    "api_docs", "data_dir", "database_url", "encryption_keys", "encryption_keys_file", "mail_from", "registration",
-    "smtp_url",
+    "api_docs", "data_dir", "database_url", "encryption_keys", "encryption_keys_file", "log_format", "mail_from",
+    "metrics", "registration", "smtp_url",
 }  # fmt: skip
 """Settings that mean nothing here."""
 

@@ -13,7 +13,7 @@ from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
 from umbra.brand import NO_COLOUR, Brand, is_colour, logo_of
-from umbra.core import smtp
+from umbra.core import logs, smtp
 from umbra.core.errors import Misconfigured
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -51,6 +51,8 @@ class Settings(BaseModel):
     smtp_url: SecretStr | None = None
     mail_from: str | None = Field(default=None, validate_default=True)
     api_docs: bool = False
+    metrics: bool = False
+    log_format: logs.Format = "plain"
     brand_name: str | None = None
     brand_accent: str | None = None
     brand_logo: Path | None = None

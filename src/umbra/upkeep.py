@@ -81,10 +81,14 @@ async def _clean_up_ours(auth: Auth, now: datetime) -> tuple[int, int]:
     )
 
 
+def tell_nobody(_cleaned: Cleaned) -> None:
+    """Be told of a clean-up, and do nothing about it."""
+
+
 @asynccontextmanager
-async def cleaning_up_regularly(auth: Auth) -> AsyncIterator[None]:
-    """Clean up every five minutes for as long as the block lasts."""
-    cleaning = asyncio.create_task(_clean_up_regularly(auth))
+async def cleaning_up_regularly(auth: Auth, tell: Callable[[Cleaned], None] = tell_nobody) -> AsyncIterator[None]:
+    """Clean up every five minutes for as long as the block lasts, and ``tell`` what each time has deleted."""
+    cleaning = asyncio.create_task(_clean_up_regularly(auth, tell))
     try:
         yield
     finally:
@@ -93,11 +97,11 @@ async def cleaning_up_regularly(auth: Auth) -> AsyncIterator[None]:
             await cleaning
 
 
-async def _clean_up_regularly(auth: Auth) -> None:
+async def _clean_up_regularly(auth: Auth, tell: Callable[[Cleaned], None]) -> None:
     while True:
         await asyncio.sleep(CLEANUP_EVERY.total_seconds())
         try:
-            await clean_up(auth)
+            tell(await clean_up(auth))
         except (Unavailable, DatabaseFault) as error:
             log.warning("clean-up put off: %s", type(error).__name__)
 

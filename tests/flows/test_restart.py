@@ -49,7 +49,7 @@ async def test_a_wait_goes_on_after_a_restart(enrolled: Person, after: Person) -
 
 async def test_what_start_up_has_made_is_not_looked_over_for_garbage(auth: Auth) -> None:
     service = FastAPI()
-    service.state.umbra = auth
+    service.state.umbra, service.state.umbra_metrics = auth, None
     before = gc.get_freeze_count()
     try:
         async with app._lifespan(service):

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,15 +34,15 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(count: int, folder: Path, environment: Mapping[str, str]) -> Iterator[list[Server]]:
+def running(count: int, folder: Path, environment: Mapping[str, str], *options: str) -> Iterator[list[Server]]:
     """Run ``count`` servers in the same environment until the block ends; each writes a log into ``folder``."""
     servers: list[Server] = []
     try:
-        servers += [_started(folder / f"server-{number}.log", environment) for number in range(count)]
+        servers += [_started(folder / f"server-{number}.log", environment, options) for number in range(count)]
         for number in range(count):
             if not _is_ready(servers[number]):
                 _stop(servers[number])  # its port was free a moment ago, and may have been taken: one more try
-                servers[number] = _started(servers[number].log, environment)
+                servers[number] = _started(servers[number].log, environment, options)
                 if not _is_ready(servers[number]):
                     raise RuntimeError(servers[number].log.read_text(errors="replace"))
         yield servers
@@ -59,11 +59,11 @@ def environment_of(settings: Mapping[str, str]) -> dict[str, str]:
     return inherited | {f"UMBRA_{name.upper()}": value for name, value in settings.items()}
 
 
-def _started(log: Path, environment: Mapping[str, str]) -> Server:
+def _started(log: Path, environment: Mapping[str, str], options: Sequence[str]) -> Server:
     port = _free_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*UMBRA_THAT_NAMES_ITSELF, "serve", "--port", str(port)],
+            [*UMBRA_THAT_NAMES_ITSELF, "serve", "--port", str(port), *options],
             stdout=output, stderr=output, env=environment, cwd=log.parent,
         )  # fmt: skip
     return Server(f"http://127.0.0.1:{port}", log, process)

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from umbra.api.route import Handler, StrictRequest, StrictRoute, form_refusal, strictly
 from umbra.web.middleware import Guard
+from umbra.web.watched import ROUTE
 
 Dependency = Callable[..., Awaitable[Any]]
 
@@ -40,6 +41,7 @@ def front(
         if call is None:
             await app(scope, receive, send)
         else:
+            scope[ROUTE] = scope["path"]
             answer = await guard.answer(call(StrictRequest(scope, receive)))
             if answer is not None:
                 await answer(scope, receive, send)

@@ -1,6 +1,8 @@
 import asyncio
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,15 +17,6 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
 PRIVATE_UMASK = 0o077
 
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"alembic": {"level": "WARNING"}},  # it speaks at every look at the schema, and readiness looks often
-}
-
 
 @click.command()
 @click.option("--host", default=DEFAULT_HOST, show_default=True, help="Address to listen on.")
@@ -33,6 +26,7 @@ LOGGING: dict[str, Any] = {
 def serve(host: str, port: int, workers: int, *, do_migrate: bool) -> None:
     """Start the server."""
     from umbra import settings as settings_of
+    from umbra.core import logs
 
     refuse_host()
     os.umask(PRIVATE_UMASK)
@@ -47,7 +41,18 @@ def serve(host: str, port: int, workers: int, *, do_migrate: bool) -> None:
     if first_run is not None:
         click.echo("There is no account yet. Make the first one here; the address works once:")
         click.echo(f"  {settings.public_url}/first-run?token={first_run.reveal()}")
-    _serve(host, port, workers)
+    with _shared_counts() if settings.metrics and workers > 1 else nullcontext():
+        _serve(host, port, workers, logs.configuration(settings.log_format))
+
+
+@contextmanager
+def _shared_counts() -> Iterator[None]:
+    """Give server processes a directory in which they add their counts up; they read its name in the environment."""
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="umbra-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield
 
 
 def _refuse_taken_port(host: str, port: int) -> None:
@@ -58,7 +63,7 @@ def _refuse_taken_port(host: str, port: int) -> None:
         raise click.ClickException(f"cannot listen on {host} port {port} ({error.strerror})") from None
 
 
-def _serve(host: str, port: int, workers: int) -> None:
+def _serve(host: str, port: int, workers: int, logging: dict[str, Any]) -> None:
     import uvicorn
 
     uvicorn.run(
@@ -70,7 +75,7 @@ def _serve(host: str, port: int, workers: int) -> None:
         access_log=False,  # addresses may hold a first-run token
         server_header=False,
         proxy_headers=False,  # UMBRA_TRUSTED_PROXIES decides; uvicorn would trust every local process
-        log_config=LOGGING,
+        log_config=logging,
         lifespan="on",
     )
 

@@ -15,6 +15,7 @@ import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from umbra.core.errors import Busy
+from umbra.core.load import Load
 from umbra.core.secret import Secret
 
 T = TypeVar("T")
@@ -129,7 +130,8 @@ class HashingPool:
             f"${_NOTHING[: -(-profile.salt_len * 4 // 3)]}${_NOTHING[: -(-profile.hash_len * 4 // 3)]}"
         )
         self.pace = Pace()
-        self._free = count * (1 + QUEUE_PER_THREAD)
+        self._count = count
+        self._free = self._places = count * (1 + QUEUE_PER_THREAD)
         self._next_refusal = 0.0
 
     @asynccontextmanager
@@ -153,6 +155,11 @@ class HashingPool:
             else:  # the caller went away; the thread has not
                 loop = asyncio.get_running_loop()
                 slot.running.add_done_callback(lambda _: loop.call_soon_threadsafe(self._release))
+
+    def load(self) -> Load:
+        """Return how many threads have work, and how many callers with a place wait for one of them."""
+        taken = self._places - self._free
+        return Load(min(taken, self._count), max(0, taken - self._count))
 
     def is_outdated(self, hashed: str) -> bool:
         """Say whether ``hashed`` was made with other parameters than today's."""

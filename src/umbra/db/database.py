@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, MetaData
 
+from umbra.core.load import Load
 from umbra.db.base import Base
 from umbra.db.shape import OURS, Shape
 from umbra.db.transaction import Transaction
@@ -62,6 +63,10 @@ class Database(ABC):
             Unavailable: The database cannot be reached.
             DatabaseFault: It refused a statement.
         """
+
+    def load(self) -> Load | None:
+        """Return how much of a limited pool of connections is in use, or ``None`` where there is no such pool."""
+        return None
 
     @abstractmethod
     async def clock(self) -> datetime:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from umbra.core.errors import Unavailable
+from umbra.core.load import Load
 from umbra.db.database import Database
 from umbra.db.transaction import AtOnce, Compiled, DatabaseFault, Statement
 
@@ -43,7 +44,7 @@ class Pool:
 
     def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], size: int) -> None:
         self._connect = connect
-        self._places = size
+        self._size = self._places = size
         self._idle: list[asyncpg.Connection] = []
         self._waiting: deque[asyncio.Future[asyncpg.Connection | None]] = deque()
 
@@ -66,6 +67,10 @@ class Pool:
     def give(self, connection: asyncpg.Connection) -> None:
         """Take a connection back, and hand it, or its place, to whoever has waited longest."""
         self._pass_on(None if connection.is_closed() else connection)
+
+    def load(self) -> Load:
+        """Return how many connections are in callers' hands, and how many callers wait for one."""
+        return Load(self._size - self._places - len(self._idle), len(self._waiting))
 
     async def close(self) -> None:
         """Close the connections that nobody uses."""
@@ -182,6 +187,10 @@ class Postgres(Database):
         return _Use(self._pool, is_block=False)
 
     single = read
+
+    def load(self) -> Load:
+        """Return how many connections are in use, and how many callers wait for one."""
+        return self._pool.load()
 
     async def clock(self) -> datetime:
         """Return what the database takes for now."""

@@ -22,6 +22,8 @@ from umbra.web.headers import lines
 _HOP = re.compile(r"\[(?P<v6>[^\]]*)\](:\d+)?|(?P<v4>[\d.]+):\d+")
 """A hop with brackets or a port, as some proxies write it."""
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
 LONGEST_HOP = 64
 """The longest IPv6 address in brackets with a port has 53 characters; what is longer is not kept in mind."""
 
@@ -56,6 +58,17 @@ def client_of(request: HTTPConnection, auth: Auth) -> Client:
         return Client(address, agent)
     language = words.negotiated(",".join(lines(request, b"accept-language")))
     return Client(address, agent, _browser(request, auth), language)
+
+
+def is_from_proxy(request: HTTPConnection, auth: Auth) -> bool:
+    """Say whether a proxy that the operator trusts has brought the request."""
+    peer = peer_of(request)
+    return peer is not None and any(peer in network for network in auth.settings.trusted_proxies)
+
+
+def peer_of(request: HTTPConnection) -> Address | None:
+    """Return the address at the other end of the connection, if it has one."""
+    return _address(request.client.host) if request.client else None
 
 
 def by_token(client: Client) -> Client:
@@ -142,13 +155,13 @@ def _bearer_tokens(request: HTTPConnection) -> list[str]:
     return [token.strip() for scheme, _, token in pairs if scheme.lower() == "bearer"]
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _address(text: str) -> Address | None:
     """Return the address that a hop names: with a port or without, and IPv4 as itself where IPv6 wraps it."""
     return _parsed(text) if len(text) <= LONGEST_HOP else None
 
 
 @lru_cache(maxsize=1024)
-def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _parsed(text: str) -> Address | None:
     dressed = _HOP.fullmatch(text)
     bare = (dressed["v6"] or dressed["v4"]) if dressed else text
     try:

@@ -8,7 +8,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from umbra.core.entropy import Entropy
+from umbra.core import request
+from umbra.core.logs import FIELDS, TRACEBACK
 from umbra.settings import Settings
 from umbra.web.problems import INTERNAL, problem_of
 
@@ -26,8 +27,7 @@ CONTENT_SECURITY_POLICY = (
 class Guard:
     """What holds for every answer of the server: the headers of ASVS 5.0, 3.4, and that there is one."""
 
-    def __init__(self, entropy: Entropy, settings: Settings) -> None:
-        self._entropy = entropy
+    def __init__(self, settings: Settings) -> None:
         headers = {
             "Content-Security-Policy": CONTENT_SECURITY_POLICY,
             "Referrer-Policy": "same-origin",
@@ -41,7 +41,7 @@ class Guard:
         self.headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def answer(self, call: Awaitable[Response | None]) -> Response | None:
-        """Return the answer of a call with the headers, or of its fault: 500, an id, and that id in the log.
+        """Return the answer of a call with the headers, or of its fault: 500, and the request's id, as in the log.
 
         There is none when the call has sent one itself, or when nobody waits for it any more.
 
@@ -53,13 +53,20 @@ class Guard:
             log.info("a client went away while it was sending")
             return None
         except Exception as fault:  # noqa: BLE001 - the last resort: below it is only the socket
-            error_id = self._entropy.token_bytes(8).hex()
-            places = "".join(traceback.format_tb(fault.__traceback__))
-            log.error("fault %s: %s\n%s", error_id, type(fault).__qualname__, places)  # noqa: TRY400
-            answer = problem_of(INTERNAL, error_id=error_id)
+            answer = _answer_to(fault)
         if answer is not None:
             answer.raw_headers += self.headers
         return answer
+
+
+def _answer_to(fault: Exception) -> Response:
+    """Answer a fault, and leave its kind and its places in the log, under the one id."""
+    seen = request.UNDER_WAY.get()
+    assert seen is not None  # noqa: S101 - a narrowing: the server watches every request
+    seen.reason = INTERNAL
+    places = "".join(traceback.format_tb(fault.__traceback__))
+    log.error("fault %s: %s", seen.id, type(fault).__qualname__, extra={FIELDS: {TRACEBACK: places}})
+    return problem_of(INTERNAL, error_id=seen.id)
 
 
 class Guarded:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from umbra.attempts.errors import AttemptsSpent
 from umbra.challenge.errors import ChallengeRefused
+from umbra.core import request
 from umbra.core.errors import Busy, InvalidRequest, NotFound, Refused, Unavailable
 from umbra.core.proof import CodeRefused
 from umbra.passwords.errors import CredentialsRefused, PasswordRefused
@@ -69,7 +70,8 @@ def problem(refusal: Refused) -> Response:
 
 
 def headers_of(refusal: Refused) -> dict[str, str]:
-    """Return the headers that a refusal has on every face."""
+    """Return the headers that a refusal has on every face, and note that this is what the request comes to."""
+    request.is_refused(refusal.reason)
     match refusal:
         case AttemptsSpent(retry_after_seconds=seconds):
             return {"Retry-After": str(seconds)}

@@ -1,0 +1,107 @@
+"""Around the whole server: an id for every request, and word of how it ended for whoever logs or counts requests."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from fastapi.routing import RouteContext
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from umbra.auth import Auth
+from umbra.core.logs import FIELDS
+from umbra.core.request import OTHER, UNDER_WAY, Seen
+from umbra.web import caller
+from umbra.web.headers import lines
+
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+ROUTE = "umbra.route"
+"""Where in the scope stands which address of ours was found, if nobody routed the request."""
+
+REQUEST_ID = b"x-request-id"
+ID_BYTES = 8
+
+_ID = re.compile(r"[0-9a-fA-F-]{16,64}")
+"""What a proxy may call a request: UUIDs and other hexadecimal numbers are of this form, names and tokens are not."""
+
+
+Watcher = Callable[[Seen], None]
+"""Who is told of every request that has ended."""
+
+log = logging.getLogger("umbra.request")
+
+
+def write_down(seen: Seen) -> None:
+    """Leave a line in the log, without anything that was sent."""
+    fields = {
+        "method": seen.method,
+        "route": seen.route,
+        "status": seen.status,
+        "duration": round(seen.seconds, 6),
+        "reason": seen.reason,
+    }
+    log.info("%s %s %s", seen.method, seen.route, seen.status, extra={FIELDS: fields})
+
+
+class Watched:
+    """Gives every request an id, puts it on the answer, and tells the watchers when the request has ended."""
+
+    def __init__(
+        self, app: ASGIApp, auth: Auth, watchers: Sequence[Watcher], routes: Iterable[RouteContext] = ()
+    ) -> None:
+        self._app = app
+        self._auth = auth
+        self._watchers = watchers
+        self._routes = {id(route.original_route): route.path_format for route in routes}  # they are not hashable
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        seen = Seen(self._id_of(scope))
+
+        async def with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                seen.status = message["status"]
+                message["headers"] = [*message["headers"], (REQUEST_ID, seen.id.encode())]
+            await send(message)
+
+        token = UNDER_WAY.set(seen)
+        try:
+            if self._watchers:
+                await self._watch(seen, scope, receive, with_id)
+            else:
+                await self._app(scope, receive, with_id)
+        finally:
+            UNDER_WAY.reset(token)
+
+    async def _watch(self, seen: Seen, scope: Scope, receive: Receive, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            seen.seconds = loop.time() - began
+            seen.method = scope["method"] if scope["method"] in METHODS else OTHER
+            seen.route = scope.get(ROUTE) or self._routes.get(id(scope.get("route"))) or OTHER
+            for watcher in self._watchers:
+                watcher(seen)
+
+    def _id_of(self, scope: Scope) -> str:
+        """Return what a trusted proxy calls the request, or an id of our own."""
+        if self._auth.settings.trusted_proxies:
+            given = _given(HTTPConnection(scope), self._auth)
+            if given is not None:
+                return given
+        return self._auth.entropy.token_bytes(ID_BYTES).hex()
+
+
+def _given(request: HTTPConnection, auth: Auth) -> str | None:
+    """Return the one id that a trusted proxy gives the request, if it is of the form."""
+    match lines(request, REQUEST_ID):
+        case [given] if _ID.fullmatch(given) and caller.is_from_proxy(request, auth):
+            return given
+        case _:
+            return None
