@@ -52,8 +52,8 @@ class Cleaned:
     setups: int
     sessions: int
     attempts: int
+    browsers: int
     mails: int = 0
-    browsers: int = 0
 
 
 async def clean_up(auth: Auth) -> Cleaned:
@@ -69,16 +69,14 @@ async def clean_up(auth: Auth) -> Cleaned:
         await _in_batches(auth, lambda tx: totp.delete_expired_setups(tx, now, CLEANUP_BATCH_ROWS)),
         await _in_batches(auth, lambda tx: sessions.delete_expired(tx, now, idle, CLEANUP_BATCH_ROWS)),
         await _in_batches(auth, lambda tx: attempts.delete_stale(tx, now, CLEANUP_BATCH_ROWS)),
-        *(await _clean_up_ours(auth, now) if auth.db.shape.owns_accounts else ()),
-    )
-
-
-async def _clean_up_ours(auth: Auth, now: datetime) -> tuple[int, int]:
-    """Delete what is past its life in the tables that a host does not have."""
-    return (
-        await _in_batches(auth, lambda tx: mail.delete_old(tx, now, CLEANUP_BATCH_ROWS)),
         await _in_batches(auth, lambda tx: browsers.delete_forgotten(tx, now, CLEANUP_BATCH_ROWS)),
+        await _clean_up_mails(auth, now) if auth.db.shape.owns_accounts else 0,
     )
+
+
+async def _clean_up_mails(auth: Auth, now: datetime) -> int:
+    """Delete mail of which nobody asks any more, from a table that a host does not have."""
+    return await _in_batches(auth, lambda tx: mail.delete_old(tx, now, CLEANUP_BATCH_ROWS))
 
 
 def tell_nobody(_cleaned: Cleaned) -> None:

@@ -140,6 +140,7 @@ async def test_only_success_of_the_same_kind_clears_a_count(auth: Auth, enrolled
     await enrolled.challenge()
     assert 200 == (await enrolled.verify(backup_code=enrolled.backup_codes[0])).status_code
     assert 4 == await failures(auth, "totp:1")
+    enrolled.client.cookies.clear()  # a browser that has shown a second factor has a count of its own
     assert 200 == (await enrolled.verify()).status_code
     assert 0 == await failures(auth, "totp:1")
 
@@ -163,6 +164,7 @@ async def test_backup_codes_have_a_budget_of_their_own(
 async def test_a_right_but_used_code_is_charged_like_a_wrong_one(auth: Auth, enrolled: Person) -> None:
     code = enrolled.fresh_code()
     await enrolled.verify(code=code)
+    enrolled.client.cookies.clear()
     for _ in range(5):
         await enrolled.verify(code=code)
     assert 5 == await failures(auth, "totp:1")

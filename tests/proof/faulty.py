@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, update
 
-from umbra.attempts.store import Budget
+from umbra.attempts.store import Budget, Charged
 from umbra.challenge.store import Challenge
 from umbra.core.ids import UserId
 from umbra.db.transaction import Transaction
@@ -54,7 +54,7 @@ async def keeps_codes_in_a_cache(tx: Transaction, user_id: UserId, match: Match,
 
 async def counts_guesses_of_each_challenge(
     tx: Transaction, budget: Budget, challenge: Challenge | None, now: datetime
-) -> int:
+) -> Charged:
     """Give every challenge guesses of its own, and whoever asks for another one as many again."""
     own = budget if challenge is None else replace(budget, name=f"{budget.name}:{challenge.id}")
     return await _charge(tx, own, challenge, now)

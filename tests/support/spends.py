@@ -72,7 +72,7 @@ ONCE = {
         "AttemptsRow",
         "failures",
         "attempts/store.py charged",
-        ("attempts/store.py forgiven", "attempts/store.py hand_back", "attempts/store.py lift_lock"),
+        ("attempts/store.py forgiven", "attempts/store.py hand_back", "attempts/store.py lift_locks"),
     ),
     "a session's token": Once("SessionRow", "token_hash", "sessions/store.py renewed", ("sessions/store.py created",)),
     "the first-run link": Once("StateRow", ROW, "db/state.py take", ("db/state.py put", "db/state.py put_first")),

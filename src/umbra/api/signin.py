@@ -37,14 +37,14 @@ async def register(form: RegisterForm, auth: TheAuth, client: TheClient) -> Resp
 async def login(request: Request, form: LoginForm, auth: TheAuth, client: TheClient) -> Response:
     """Take the password step."""
     username, password = typed.username(form.username), typed.password(form.password)
-    outcome = await flows.login(auth, username, password, _as_kept(client, form.delivery))
+    outcome = await flows.login(auth, username, password, _as_kept(request, client, form.delivery))
     return await answer_to(request, auth, outcome, form.delivery)
 
 
 @router.post("/totp-verify", responses={200: {"model": SignedInAnswer}}, dependencies=[Depends(refuse_foreign_sign_in)])
 async def totp_verify(request: Request, form: VerifyForm, auth: TheAuth, client: TheClient) -> Response:
     """Take the code step."""
-    outcome = await flows.verify(auth, form.mfa_token, form.second_factor(), _as_kept(client, form.delivery))
+    outcome = await flows.verify(auth, form.mfa_token, form.second_factor(), _as_kept(request, client, form.delivery))
     return await _signed_in(request, auth, outcome, form.delivery)
 
 
@@ -71,9 +71,9 @@ async def answer_to(request: Request, auth: Auth, outcome: SignedIn | CodeRequir
     return await _signed_in(request, auth, outcome, delivery)
 
 
-def _as_kept(client: Client, delivery: Delivery) -> Client:
-    """Return the client with what it will be recognised by."""
-    return caller.by_token(client) if delivery == "token" else client
+def _as_kept(request: Request, client: Client, delivery: Delivery) -> Client:
+    """Return the client with what it will be recognised by; a host that answers itself sets no cookie of ours."""
+    return caller.by_token(client) if delivery == "token" or host.around(request).issue is not None else client
 
 
 async def _signed_in(request: Request, auth: Auth, outcome: SignedIn, delivery: Delivery) -> Response:

@@ -49,6 +49,7 @@ class Budget:
 
     name: str
     most_failures: int = NO_END
+    is_of_known_browsers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,19 @@ class Standing:
     failures: int
     waits_until: datetime | None
     is_locked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """A guess that was charged: to which budget, and how many there are in a row with it."""
+
+    budget: Budget
+    failures: int
+
+    @property
+    def locks(self) -> bool:
+        """Say whether it was the last one, if it is wrong."""
+        return self.failures >= self.budget.most_failures
 
 
 _count: ColumnElement[int] = AttemptsRow.failures + 1
@@ -104,8 +118,13 @@ _FORGIVE = Chain(forgiven)
 
 
 def totp_budget(user_id: UserId) -> Budget:
-    """Return the budget of all of an account's TOTP codes, through every door."""
+    """Return the budget of an account's TOTP codes, through every door, from wherever nobody has proved it before."""
     return Budget(f"totp:{user_id}", MOST_TOTP_FAILURES)
+
+
+def known_totp_budget(user_id: UserId) -> Budget:
+    """Return the budget of the same codes from all browsers that the account knows, which no stranger uses up."""
+    return Budget(f"totp_known:{user_id}", MOST_TOTP_FAILURES, is_of_known_browsers=True)
 
 
 def backup_code_budget(user_id: UserId) -> Budget:
@@ -126,8 +145,13 @@ def password_budget(username_key: str, network: str) -> Budget:
     return Budget(f"password:{digest}")
 
 
-async def charge(tx: Transaction, budget: Budget, now: datetime) -> int:
-    """Count one guess against ``budget`` and return how many there have been in a row.
+def known_password_budget(username_key: str, browser_hash: str) -> Budget:
+    """Return the budget of an account's passwords from a browser that it knows, wherever that is."""
+    return password_budget(username_key, f"browser {browser_hash}")
+
+
+async def charge(tx: Transaction, budget: Budget, now: datetime) -> Charged:
+    """Count one guess against ``budget``.
 
     Comparison and write are one statement, so that fifty guesses at once are let through one by one and the sixth
     waits, on both databases. The caller commits before it looks at the guess. The clock is asked only of an account
@@ -140,8 +164,7 @@ async def charge(tx: Transaction, budget: Budget, now: datetime) -> int:
     if row is None:
         await refuse_waiting(tx, budget, now)
         raise AttemptsSpent(NO_WAIT)
-    failures: int = row.failures
-    return failures
+    return Charged(budget, row.failures)
 
 
 def charging(budget: Budget, now: datetime) -> dict[str, Any]:
@@ -196,19 +219,23 @@ async def hand_back(tx: Transaction, budget: Budget, now: datetime) -> None:
     )
 
 
-async def lift_lock(tx: Transaction, budget: Budget, now: datetime) -> None:
-    """Open a budget that was used up for good, and only such a one."""
+async def lift_locks(tx: Transaction, user_id: UserId, now: datetime) -> None:
+    """Open an account's budgets of codes that were used up for good, and only such ones."""
     await tx.execute(
         update(AttemptsRow)
-        .where(AttemptsRow.budget == budget.name, AttemptsRow.failures >= budget.most_failures)
+        .where(AttemptsRow.budget.in_(_names_of_codes(user_id)), AttemptsRow.failures >= MOST_TOTP_FAILURES)
         .values(failures=0, next_at=now)
     )
 
 
 async def delete_for_user(tx: Transaction, user_id: UserId) -> None:
     """Forget an account's failures; for an operator's reset."""
-    names = [totp_budget(user_id).name, backup_code_budget(user_id).name]
+    names = [*_names_of_codes(user_id), backup_code_budget(user_id).name]
     await tx.execute(delete(AttemptsRow).where(AttemptsRow.budget.in_(names)))
+
+
+def _names_of_codes(user_id: UserId) -> list[str]:
+    return [totp_budget(user_id).name, known_totp_budget(user_id).name]
 
 
 async def delete_stale(tx: Transaction, now: datetime, limit: int) -> int:

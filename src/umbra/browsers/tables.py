@@ -7,7 +7,7 @@ from umbra.db.base import Base, UserKey, UtcDateTime
 
 
 class BrowserRow(Base):
-    """A browser in which an account has signed in."""
+    """A browser in which an account has signed in, and when a second factor was first accepted from it."""
 
     __tablename__ = "known_browsers"
     __table_args__ = (
@@ -21,3 +21,4 @@ class BrowserRow(Base):
     token_hash: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     known_until: Mapped[datetime] = mapped_column(UtcDateTime)
+    proved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

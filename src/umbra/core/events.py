@@ -46,12 +46,14 @@ class Event(StrEnum):
 class Client:
     """Where a request came from, as far as we can know.
 
-    ``browser`` is the hash by which it would be recognised, ``language`` the one of ours that it likes best.
+    ``browser`` is the hash of the cookie by which a browser would be recognised, ``program`` what stands for a client
+    that keeps its token itself, and ``language`` the one of ours that it likes best.
     """
 
     ip: str | None = None
     user_agent: str | None = None
     browser: str | None = field(default=None, repr=False)
+    program: str | None = field(default=None, repr=False)
     language: str | None = None
 
 

@@ -36,9 +36,9 @@ from umbra.db.revision import VERSION_TABLE, VERSIONS
 from umbra.db.shape import Shape
 
 USERS = "users"
-STAND_ALONE = frozenset({"known_browsers", "mail_outbox"})
+STAND_ALONE = frozenset({"mail_outbox"})
 """What the server has for its mail; a host hears of events and mails what it likes, and no statement of ours that runs
-there names these."""
+there names it."""
 
 NEVER: ColumnElement[Any] = literal_column("NULL")
 

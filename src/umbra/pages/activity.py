@@ -12,6 +12,7 @@ from umbra.pages.route import admit
 from umbra.pages.site import Site, TheSite, go_on
 from umbra.pages.visitor import TheForm, TheVisitor, Visitor
 from umbra.sessions import flows as sessions
+from umbra.signin import account
 from umbra.web.ids import number
 
 MOST_SESSIONS = 20
@@ -73,7 +74,7 @@ async def not_me(site: TheSite, visitor: TheVisitor) -> Response:
 async def keep_them_out(site: TheSite, visitor: TheVisitor, form: TheForm) -> Response:
     """End every other session, and lead to a new password."""
     form.only(csrf.FIELD)
-    await sessions.end_others(site.auth, visitor.me, visitor.client)
+    await account.keep_others_out(site.auth, visitor.me, visitor.client)
     hosts_own = site.pages.hosts_own
     if hosts_own.new_password is not None:
         return go_on(hosts_own.new_password)

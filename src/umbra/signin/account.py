@@ -1,6 +1,7 @@
 """Making accounts, and changing what they have besides a second factor."""
 
 from umbra.auth import Auth
+from umbra.browsers import store as browsers
 from umbra.challenge import store as challenges
 from umbra.core.errors import InvalidRequest, NotFound
 from umbra.core.events import Client, Event, watching
@@ -142,6 +143,7 @@ async def change_password(
                 await guesses.spend(tx, proven, now)
             await password_store.change(tx, me.user.id, hashed)
             await sessions.end_all(tx, me.user.id, now, idle=auth.settings.session_idle, besides=me.session.id)
+            await browsers.forget_proofs(tx, me.user.id, besides=client.browser)
             await notices.keep(auth, tx, note, now)
 
 
@@ -161,11 +163,26 @@ async def change_email(auth: Auth, me: Current, email: str | None, client: Clien
 
 
 async def end_everything(auth: Auth, user_id: UserId, client: Client) -> int:
-    """End every session and challenge of an account, and return how many sessions were alive."""
+    """End every session and challenge of an account, and return how many sessions were alive.
+
+    No browser has guesses of its own any more, until a second factor is accepted from it again.
+    """
     async with watching(auth.sink, Event.SESSIONS_ENDED, client, user_id), auth.db.begin() as tx:
         await users.hold(tx, user_id)
         await challenges.end_all(tx, user_id)
-        return await sessions.end_all(tx, user_id, auth.clock.now(), idle=auth.settings.session_idle)
+        count = await sessions.end_all(tx, user_id, auth.clock.now(), idle=auth.settings.session_idle)
+        await browsers.forget_proofs(tx, user_id)
+        return count
+
+
+async def keep_others_out(auth: Auth, me: Current, client: Client) -> None:
+    """End every other session and every challenge, and know no browser any more, for an owner who was not alone."""
+    async with watching(auth.sink, Event.SESSIONS_ENDED, client, me.user.id), auth.db.begin() as tx:
+        now = auth.clock.now()
+        await users.hold(tx, me.user.id)
+        await challenges.end_all(tx, me.user.id)
+        await sessions.end_all(tx, me.user.id, now, idle=auth.settings.session_idle, besides=me.session.id)
+        await browsers.forget_all(tx, me.user.id, now)
 
 
 async def find(auth: Auth, username: str) -> Account:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from umbra.auth import Auth
 from umbra.backup_codes import store as backup_codes
+from umbra.browsers import store as browsers
 from umbra.challenge import store as challenges
 from umbra.challenge.errors import ChallengeRefused
 from umbra.challenge.store import Challenge
@@ -84,7 +85,7 @@ async def _admitted(auth: Auth, tx: Transaction, user: User, note: Note, now: da
     token = tokens.SESSION.new(auth.entropy)
     token_hash, limits = tokens.SESSION.hash_of_new(token), session_flows.limits(auth)
     values = sessions.creating(user.id, token_hash, client=note.client, now=now, limits=limits, second_factor=False)
-    met = notices.meeting(auth, note.client, now)
+    met = notices.meeting(auth, note.client, now, second_factor=False)
     session = await store.begin_without_code(tx, values, note.happened(), now, meeting=met.values if met else None)
     if session is None:
         return await _code_required(auth, tx, user.id, note.happened(), now)
@@ -126,11 +127,14 @@ async def verify(auth: Auth, mfa_token: str, proof: SecondFactorProof, client: C
             token_hash = tokens.SESSION.hash_of_new(token)
             limits = session_flows.limits(auth)
             values = sessions.creating(user.id, token_hash, client=client, now=now, limits=limits, second_factor=True)
-            met = notices.meeting(auth, client, now)
+            is_known = proven.budget.is_of_known_browsers
+            met = None if is_known else notices.meeting(auth, client, now, second_factor=True)
             happened = note.happened()
             told = notices.about(auth, happened, now)
-            new = NewSession(values, happened, is_first=True, mail=told, meeting=met.values if met else None)
+            new = NewSession(values, happened, is_first=True, mail=told, meeting=met)
             session = await guesses.spend_for_session(tx, proven, now, new)
+            if met is not None and client.browser is not None:
+                await browsers.prove(tx, user.id, client.browser, now)
             remaining = await _remaining(tx, user.id) if isinstance(proof, BackupProof) else None
         note.is_kept = True
     return SignedIn(Current(user, session, token_hash), token, remaining, met.token if met else None)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from umbra.attempts import store as attempts
-from umbra.attempts.store import MOST_TOTP_FAILURES, Budget
+from umbra.attempts.store import Budget, Charged
 from umbra.audit import store as audit
 from umbra.auth import Auth
 from umbra.backup_codes import flows as backup_flows
@@ -30,8 +30,14 @@ from umbra.db.transaction import Chain, DatabaseFault, Transaction
 from umbra.sessions import store as sessions
 from umbra.sessions.session import Session
 from umbra.signin import passwords, store
+from umbra.signin.notices import Meeting
 from umbra.signin.passwords import Checked
-from umbra.signin.store import RECORD_AND_CREATE, RECORD_AND_RENEW, RECORD_CREATE_AND_MEET
+from umbra.signin.store import (
+    RECORD_AND_CREATE,
+    RECORD_AND_RENEW,
+    RECORD_CREATE_AND_KNOW,
+    RECORD_CREATE_AND_MEET,
+)
 from umbra.totp import flows as totp_flows
 from umbra.totp import store as totp
 from umbra.totp.errors import NotEnabled
@@ -60,7 +66,7 @@ class NewSession:
     happened: Happened
     is_first: bool
     mail: dict[str, Any] | None = field(default=None, repr=False)
-    meeting: dict[str, Any] | None = field(default=None, repr=False)
+    meeting: Meeting | None = None
 
 
 def method_of(proof: SecondFactorProof) -> str:
@@ -138,14 +144,13 @@ async def look_at_pending(
         CodeRefused: It is wrong.
     """
     now = auth.clock.now()
-    budget = attempts.totp_budget(user_id)
     async with auth.db.begin() as tx:
         pending, opened = await totp_flows.pending_opened(auth, tx, user_id, session_id, now)
         await totp.refuse_taken_name(tx, user_id, pending.name)
-        failures = await attempts.charge(tx, budget, now)
-    async with _telling_of_a_lock(auth, user_id, client, failures):
+        charged = await store.charge_code(tx, user_id, client, None, now)
+    async with _telling_of_a_lock(auth, user_id, client, charged):
         found = await totp_flows.match_first(auth, user_id, opened, code, now)
-    return pending, Proven(user_id, found, budget, "confirm")
+    return pending, Proven(user_id, found, charged.budget, "confirm")
 
 
 async def spend(tx: Transaction, proven: Proven, now: datetime) -> None:
@@ -173,7 +178,8 @@ async def spend_for_session(tx: Transaction, proven: Proven, now: datetime, sess
     """
     match proven.found:
         case Match() as found:
-            values = session.values | audit.keeping(session.happened, now) | (session.meeting or {})
+            values = session.values | audit.keeping(session.happened, now)
+            values |= session.meeting.values if session.meeting else {}
             return sessions.session_of(await _spend_step(tx, proven, found, now, then=_chain_of(session), also=values))
         case BackupMatch() as found:
             await _spend_backup_code(tx, proven, found, now)
@@ -182,14 +188,16 @@ async def spend_for_session(tx: Transaction, proven: Proven, now: datetime, sess
                 return await sessions.renew(tx, session.values)
             begun = await sessions.create(tx, session.values)
             if session.meeting is not None:
-                await store.meet(tx, proven.user_id, session.meeting)
+                await store.meet(tx, proven.user_id, session.meeting.values, is_told=session.meeting.is_told)
             return begun
 
 
 def _chain_of(session: NewSession) -> Chain:
     if not session.is_first:
         return RECORD_AND_RENEW
-    return RECORD_AND_CREATE if session.meeting is None else RECORD_CREATE_AND_MEET
+    if session.meeting is None:
+        return RECORD_AND_CREATE
+    return RECORD_CREATE_AND_MEET if session.meeting.is_told else RECORD_CREATE_AND_KNOW
 
 
 async def _spend_step(tx: Transaction, proven: Proven, found: Match, now: datetime, **more: Any) -> Any:
@@ -202,7 +210,7 @@ async def _spend_backup_code(tx: Transaction, proven: Proven, found: BackupMatch
     if proven.challenge is not None:
         await store.spend_challenge(tx, proven.challenge, now)
     await backup_codes.spend(tx, proven.user_id, found.code_id, now)
-    await attempts.lift_lock(tx, attempts.totp_budget(proven.user_id), now)
+    await attempts.lift_locks(tx, proven.user_id, now)
     await attempts.forgive(tx, proven.budget, now)
 
 
@@ -238,24 +246,23 @@ async def accept_password(auth: Auth, checked: Checked) -> None:
 
 
 @asynccontextmanager
-async def _telling_of_a_lock(auth: Auth, user_id: UserId, client: Client, failures: int) -> AsyncIterator[None]:
+async def _telling_of_a_lock(auth: Auth, user_id: UserId, client: Client, charged: Charged) -> AsyncIterator[None]:
     try:
         yield
     except CodeRefused:
-        if failures >= MOST_TOTP_FAILURES:
+        if charged.locks:
             await auth.sink.record(Happened(Event.AUTHENTICATORS_LOCKED, client, user_id))
         raise
 
 
 async def _look_at_totp(auth: Auth, guess: Guess, code: Digits) -> Proven:
     now = auth.clock.now()
-    budget = attempts.totp_budget(guess.user_id)
     opened = await _opened(auth, guess)
     async with auth.db.single() as tx:
-        failures = await store.charge(tx, budget, guess.challenge, now)
-    async with _telling_of_a_lock(auth, guess.user_id, guess.client, failures):
+        charged = await store.charge_code(tx, guess.user_id, guess.client, guess.challenge, now)
+    async with _telling_of_a_lock(auth, guess.user_id, guess.client, charged):
         found = await totp_flows.match(auth, guess.user_id, opened, code, now)
-    return Proven(guess.user_id, found, budget, guess.purpose, guess.challenge)
+    return Proven(guess.user_id, found, charged.budget, guess.purpose, guess.challenge)
 
 
 async def _look_at_backup_code(auth: Auth, guess: Guess, proof: BackupProof, slot: Slot) -> Proven:

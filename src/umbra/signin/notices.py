@@ -24,11 +24,13 @@ from umbra.signin import store
 class Meeting:
     """A sign-in from a browser: what makes it known, and tells of it if it was not.
 
-    ``token`` is what the browser is to be recognised by, where it has shown nothing.
+    ``token`` is what the browser is to be recognised by, where it has shown nothing. The owner ``is_told`` of a new
+    one only where there is mail.
     """
 
     values: dict[str, Any] = field(repr=False)
     token: Secret[str] | None
+    is_told: bool
 
 
 def is_on(auth: Auth) -> bool:
@@ -53,16 +55,21 @@ async def keep(auth: Auth, tx: Transaction, note: Note, now: datetime) -> None:
     note.is_kept = True
 
 
-def meeting(auth: Auth, client: Client, now: datetime) -> Meeting | None:
-    """Return what a whole sign-in does about its browser, or ``None`` where nobody is told."""
-    if not is_on(auth):
+def meeting(auth: Auth, client: Client, now: datetime, *, second_factor: bool) -> Meeting | None:
+    """Return what a whole sign-in does about its browser, or ``None`` where there is nothing to be known by it.
+
+    A browser that has proved a second factor gets budgets of its own, and is known for that; without it, or where a
+    program keeps the token, only the mail about new ones is a reason to know anybody.
+    """
+    is_told, is_proved = is_on(auth), second_factor and client.program is None
+    if not is_told and not is_proved:
         return None
-    token, known_by = None, client.browser
+    token, known_by = None, client.program or client.browser
     if known_by is None:
         token = tokens.BROWSER.new(auth.entropy)
         known_by = tokens.BROWSER.hash_of_new(token)
-    told = mail.queueing(Kind.NEW_BROWSER, client, now, auth.entropy)
-    return Meeting(told | browsers.meeting(known_by, now), token)
+    told = mail.queueing(Kind.NEW_BROWSER, client, now, auth.entropy) if is_told else {}
+    return Meeting(told | browsers.meeting(known_by, now, is_proved=is_proved), token, is_told)
 
 
 async def _keep(entropy: Entropy, tx: Transaction, happened: Happened, now: datetime) -> None:

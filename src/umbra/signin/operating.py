@@ -163,8 +163,7 @@ async def reset_second_factor(auth: Auth, by: Operator, user_id: UserId) -> None
         await backup_codes.remove_all(act.tx, user_id)
         await attempts.delete_for_user(act.tx, user_id)
         await act.end_sessions()
-        if auth.db.shape.owns_accounts:
-            await browsers.forget_all(act.tx, user_id, act.now)
+        await browsers.forget_all(act.tx, user_id, act.now)
         await act.keep()
 
 
@@ -178,6 +177,7 @@ async def disable(auth: Auth, by: Operator, user_id: UserId) -> None:
         if await users.disable(act.tx, user_id, act.now):
             await act.end_challenges()
             await act.end_sessions()
+            await browsers.forget_proofs(act.tx, user_id)
             await act.keep()
 
 

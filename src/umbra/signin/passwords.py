@@ -36,12 +36,11 @@ async def check(auth: Auth, slot: Slot, username: str, password: Secret[str], cl
     """Charge a guess and look at a password; exactly one hash, whoever asks about whom.
 
     Raises:
-        AttemptsSpent: Too many wrong ones for this account from this network.
+        AttemptsSpent: Too many wrong ones for this account from this network, or from a browser that it knows.
         CredentialsRefused: Wrong password, unknown user, disabled account.
     """
     note.detail["method"] = "password"
-    budget = attempts.password_budget(folded(username), network_of(client.ip))
-    stored = await _charged(auth, budget, folded(username), note)
+    budget, stored = await _charged(auth, folded(username), client, note)
     matches = await _matches(auth, slot, stored, password)
     if stored is None:
         raise CredentialsRefused("unknown_user")
@@ -85,15 +84,18 @@ async def _matches(auth: Auth, slot: Slot, stored: StoredPassword | None, passwo
     return await slot.matches(hashed, Secret("") if is_over else password)
 
 
-async def _charged(auth: Auth, budget: attempts.Budget, username_key: str, note: Note) -> StoredPassword | None:
+async def _charged(
+    auth: Auth, username_key: str, client: Client, note: Note
+) -> tuple[attempts.Budget, StoredPassword | None]:
     """Charge the guess, commit, and return the account, which the audit log is told, that has to wait or not."""
+    network, now = network_of(client.ip), auth.clock.now()
     try:
         async with auth.db.single() as tx:
-            stored = await store.charge_password(tx, budget, username_key, auth.clock.now())
+            budget, stored = await store.charge_password(tx, username_key, network, client.browser, now)
     except AttemptsSpent:
         async with auth.db.read() as tx:
             waiting = await passwords.find(tx, username_key)
         note.user_id = waiting.user.id if waiting else None
         raise
     note.user_id = stored.user.id if stored else None
-    return stored
+    return budget, stored

@@ -7,6 +7,7 @@ from umbra.auth import Auth
 from umbra.backup_codes import flows as backup_flows
 from umbra.backup_codes import store as backup_codes
 from umbra.backup_codes.store import BackupCodeCount
+from umbra.browsers import store as browsers
 from umbra.challenge import store as challenges
 from umbra.core.errors import NotFound
 from umbra.core.events import Client, Event, Note, watching
@@ -160,6 +161,7 @@ async def disable(auth: Auth, me: Current, password: Secret[str], proof: SecondF
             await totp.remove_all(tx, me.user.id)
             await backup_codes.remove_all(tx, me.user.id)
             await sessions.end_all(tx, me.user.id, now, idle=auth.settings.session_idle, besides=me.session.id)
+            await browsers.forget_proofs(tx, me.user.id)
             await notices.keep(auth, tx, note, now)
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from umbra.attempts import store as attempts
 from umbra.attempts.errors import AttemptsSpent
-from umbra.attempts.store import NO_WAIT, Budget
+from umbra.attempts.store import NO_WAIT, Budget, Charged
 from umbra.audit import store as audit
 from umbra.browsers import store as browsers
 from umbra.challenge import store as challenges
 from umbra.challenge.errors import ChallengeRefused
 from umbra.challenge.store import Challenge
-from umbra.core.events import Happened
+from umbra.core.events import Client, Happened
 from umbra.core.ids import UserId
 from umbra.core.proof import CodeRefused
 from umbra.db.transaction import Chain, Transaction
@@ -29,13 +29,20 @@ from umbra.totp.store import DIGITS_DEAD_STEPS
 _MET = (browsers.met, browsers.familiar, mail.queued)
 """Whoever has a mail server: a browser becomes known, and unless it is the account's first one its owner is told."""
 
+_KNOWN = (browsers.met,)
+"""Whoever has none: a browser becomes known."""
+
 _KEEP = Chain(audit.kept)
 _KEEP_AND_TELL = Chain(audit.kept, then=[mail.queued])
 _MEET = Chain(browsers.met, then=_MET[1:])
+_KNOW = Chain(*_KNOWN)
 
 _CHARGE_BOTH = Chain(challenges.held_open, attempts.charged, challenges.charged, shown=1)
+_CHARGE_KNOWN = Chain(browsers.proved, attempts.charged)
+_CHARGE_KNOWN_BOTH = Chain(browsers.proved, challenges.held_open, attempts.charged, challenges.charged, shown=2)
 
 _CHARGE_AND_FIND = Chain(attempts.charged, passwords.found)
+_CHARGE_KNOWN_AND_FIND = Chain(browsers.proved_to_name, attempts.charged, passwords.found)
 _ACCEPT_PASSWORD = Chain(passwords.held_unchanged, attempts.forgiven)
 _BEGIN_WITHOUT_CODE = Chain(totp.absent, audit.kept, sessions.created)
 _BEGIN_WITHOUT_CODE_AND_MEET = Chain(totp.absent, audit.kept, sessions.created, then=_MET)
@@ -50,6 +57,7 @@ NOTHING: Mapping[str, Any] = {}
 RECORD = Chain(totp.recorded)
 RECORD_AND_CREATE = Chain(totp.recorded, audit.kept, sessions.created)
 RECORD_CREATE_AND_MEET = Chain(totp.recorded, audit.kept, sessions.created, then=_MET)
+RECORD_CREATE_AND_KNOW = Chain(totp.recorded, audit.kept, sessions.created, then=_KNOWN)
 RECORD_AND_RENEW = Chain(totp.recorded, audit.kept, sessions.renewed)
 
 
@@ -59,15 +67,38 @@ async def keep(tx: Transaction, happened: Happened, now: datetime, *, mail: dict
     await tx.follow(chain, **audit.keeping(happened, now) | (mail or {}))
 
 
-async def meet(tx: Transaction, user_id: UserId, meeting: dict[str, Any]) -> None:
-    """Make a browser known to the account, and queue the mail about it if it was not."""
-    await tx.follow(_MEET, user_id=user_id, **meeting)
+async def meet(tx: Transaction, user_id: UserId, meeting: dict[str, Any], *, is_told: bool) -> None:
+    """Make a browser known to the account, and queue the mail about it, if there is one, and it was not."""
+    await tx.follow(_MEET if is_told else _KNOW, user_id=user_id, **meeting)
 
 
-async def charge(tx: Transaction, budget: Budget, challenge: Challenge | None, now: datetime) -> int:
+async def charge_code(
+    tx: Transaction, user_id: UserId, client: Client, challenge: Challenge | None, now: datetime
+) -> Charged:
+    """Charge one guess at a TOTP code, as ``charge`` does.
+
+    From a browser that the account knows it goes to a budget that nobody else can use up. Whether it is one is asked
+    in the statement that charges.
+
+    Raises:
+        AttemptsSpent: The budget has to wait; nothing was charged.
+        ChallengeRefused: The challenge has ended; nothing was charged.
+    """
+    if client.browser is not None:
+        known = attempts.known_totp_budget(user_id)
+        chain = _CHARGE_KNOWN if challenge is None else _CHARGE_KNOWN_BOTH
+        which = {} if challenge is None else {"challenge_id": challenge.id}
+        values = attempts.charging(known, now) | which
+        held, row = await tx.follow(chain, user_id=user_id, browser_hash=client.browser, **values)
+        if held:
+            return await _charged(tx, known, now, row, is_open=challenge is None or held > 1)
+    return await charge(tx, attempts.totp_budget(user_id), challenge, now)
+
+
+async def charge(tx: Transaction, budget: Budget, challenge: Challenge | None, now: datetime) -> Charged:
     """Charge one guess to the account, and to the challenge if there is one; to both, or to none.
 
-    Return how many there have been in a row. The account's wait is the answer that wins.
+    The account's wait is the answer that wins.
 
     Raises:
         AttemptsSpent: The account has to wait; nothing was charged.
@@ -76,21 +107,42 @@ async def charge(tx: Transaction, budget: Budget, challenge: Challenge | None, n
     if challenge is None:
         return await attempts.charge(tx, budget, now)
     held, row = await tx.follow(_CHARGE_BOTH, challenge_id=challenge.id, **attempts.charging(budget, now))
+    return await _charged(tx, budget, now, row, is_open=bool(held))
+
+
+async def _charged(tx: Transaction, budget: Budget, now: datetime, row: Any, *, is_open: bool) -> Charged:
+    """Return what a chain has charged, or say why it has not."""
     if row is None:
         await attempts.refuse_waiting(tx, budget, now)
-        raise AttemptsSpent(NO_WAIT) if held else ChallengeRefused
-    failures: int = row.failures
-    return failures
+        raise AttemptsSpent(NO_WAIT) if is_open else ChallengeRefused
+    return Charged(budget, row.failures)
 
 
-async def charge_password(tx: Transaction, budget: Budget, username_key: str, now: datetime) -> StoredPassword | None:
-    """Charge one guess at the password of a name, and return its account, if there is one.
+async def charge_password(
+    tx: Transaction, username_key: str, network: str, browser: str | None, now: datetime
+) -> tuple[Budget, StoredPassword | None]:
+    """Charge one guess at the password of a name, and return the budget, and the name's account if there is one.
+
+    A browser that the account knows has a budget of its own, whoever else shares its network.
 
     Raises:
         AttemptsSpent: The budget has to wait; nothing was charged.
     """
+    if browser is not None:
+        known = attempts.known_password_budget(username_key, browser)
+        values = attempts.charging(known, now)
+        held, row = await tx.follow(_CHARGE_KNOWN_AND_FIND, username_key=username_key, browser_hash=browser, **values)
+        if held:
+            return known, await _found(tx, known, now, row, is_charged=held > 1)
+    budget = attempts.password_budget(username_key, network)
     held, row = await tx.follow(_CHARGE_AND_FIND, username_key=username_key, **attempts.charging(budget, now))
-    if not held:
+    return budget, await _found(tx, budget, now, row, is_charged=bool(held))
+
+
+async def _found(
+    tx: Transaction, budget: Budget, now: datetime, row: Any, *, is_charged: bool
+) -> StoredPassword | None:
+    if not is_charged:
         await attempts.refuse_waiting(tx, budget, now)
         raise AttemptsSpent(NO_WAIT)
     return passwords.stored_password_of(row)

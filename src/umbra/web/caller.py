@@ -54,10 +54,9 @@ def client_of(request: HTTPConnection, auth: Auth) -> Client:
     forwarded = ",".join(lines(request, b"x-forwarded-for"))
     address = client_address(peer, forwarded, auth.settings.trusted_proxies)
     agent = typed.header(next(iter(lines(request, b"user-agent")), None))
-    if not auth.settings.sends_mail:
-        return Client(address, agent)
-    language = words.negotiated(",".join(lines(request, b"accept-language")))
-    return Client(address, agent, _browser(request, auth), language)
+    is_told = auth.settings.sends_mail
+    language = words.negotiated(",".join(lines(request, b"accept-language"))) if is_told else None
+    return Client(address, agent, _browser(request, auth), language=language)
 
 
 def is_from_proxy(request: HTTPConnection, auth: Auth) -> bool:
@@ -72,8 +71,8 @@ def peer_of(request: HTTPConnection) -> Address | None:
 
 
 def by_token(client: Client) -> Client:
-    """Return a client that keeps its session in no cookie: it is recognised by its name, for want of anything else."""
-    return replace(client, browser=tokens.hash_of_program(client.user_agent or ""))
+    """Return a client that gets no cookie: its mails know it by its name, and no budget of guesses does."""
+    return replace(client, browser=None, program=tokens.hash_of_program(client.user_agent or ""))
 
 
 def client_address(peer: str | None, forwarded_for: str, trusted: Sequence[Network]) -> str | None:
