@@ -84,8 +84,8 @@ SERVERS_OWN = {
 """Settings that mean nothing here."""
 
 LOGIN = "/login"
-HOSTS_OWN = {"/register", "/password"}
-"""Accounts are the host's to make and to change."""
+HOSTS_OWN = {"/register", "/password", "/password/reset-request", "/password/reset"}
+"""Accounts are the host's to make and to change, and so is mail."""
 
 
 class Umbra(Generic[UserT]):

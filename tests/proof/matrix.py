@@ -129,6 +129,8 @@ CALLS: dict[str, Body] = {
         "new_password": NEXT_PASSWORD,
         "code": cell.code,
     },
+    "POST /password/reset-request": lambda cell: {"username": cell.user.username},
+    "POST /password/reset": lambda _cell: {"token": "uml_" + "x" * 43, "new_password": NEXT_PASSWORD},
     "DELETE /sessions/{session_id}": _nothing,
     "POST /sessions/revoke-others": _nothing,
     "POST /logout": _nothing,

@@ -75,6 +75,7 @@ ONCE = {
     "a mail that waits": Once(
         "OutboxRow", "next_attempt_at", "mail/store.py _CLAIM", ("mail/store.py queued", "mail/store.py _settle")
     ),
+    "a link in a mail": Once("LinkRow", "used_at", "links/store.py _SPEND"),
 }
 """Everything that may be used once. A new thing gets a line here, and a race test with a guard in the sabotage."""
 

@@ -60,6 +60,9 @@ class Standing:
     is_locked: bool
 
 
+_FORGOTTEN = ("password:", "reset:")
+"""Budgets that are a network's too: what nobody has charged for a day is over."""
+
 _count: ColumnElement[int] = AttemptsRow.failures + 1
 
 _MAY_TRY = and_(
@@ -124,6 +127,11 @@ def password_budget(username_key: str, network: str) -> Budget:
     """
     digest = hashlib.sha256(f"umbra.password-budget:{network}|{username_key}".encode()).hexdigest()
     return Budget(f"password:{digest}")
+
+
+def reset_budget(network: str) -> Budget:
+    """Return the budget of links by mail that one network may ask for, whomever they are for."""
+    return Budget(f"reset:{hashlib.sha256(f'umbra.reset-budget:{network}'.encode()).hexdigest()}")
 
 
 async def charge(tx: Transaction, budget: Budget, now: datetime) -> int:
@@ -215,6 +223,6 @@ async def delete_stale(tx: Transaction, now: datetime, limit: int) -> int:
     """Delete up to ``limit`` rows that limit nothing any more, and return how many."""
     stale = and_(
         AttemptsRow.charged_at < now - PASSWORD_MEMORY,
-        or_(AttemptsRow.failures == 0, AttemptsRow.budget.startswith("password:", autoescape=True)),
+        or_(AttemptsRow.failures == 0, *(AttemptsRow.budget.startswith(kind, autoescape=True) for kind in _FORGOTTEN)),
     )
     return await delete_some(tx, AttemptsRow.budget, stale, limit)

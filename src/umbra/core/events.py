@@ -27,6 +27,8 @@ class Event(StrEnum):
     EMAIL_CHANGED = "email_changed"
     MAIL_GIVEN_UP = "mail_given_up"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name, not a password
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - a name, not a password
+    PASSWORD_RESET_REQUESTED = "password_reset_requested"  # noqa: S105 - the same
     SECOND_FACTOR_DISABLED = "second_factor_disabled"
     SECOND_FACTOR_RESET = "second_factor_reset"
     SECRET_REFUSED = "secret_refused"  # noqa: S105 - a name, not a secret

@@ -1,8 +1,11 @@
 """Of what an account's owner is told by mail. Pure."""
 
+from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from umbra.core.events import Event, Happened
+from umbra.links.purposes import Purpose
 
 
 class Kind(StrEnum):
@@ -18,9 +21,36 @@ class Kind(StrEnum):
     CODE_REPLAYED = "code_replayed"
     NEW_BROWSER = "new_browser"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name, not a password
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - the same
     SECOND_FACTOR_DISABLED = "second_factor_disabled"
     SECOND_FACTOR_RESET = "second_factor_reset"
     TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many mails of a kind one account gets within a time."""
+
+    most: int
+    within: timedelta
+
+
+TEN_A_DAY = Limit(10, timedelta(days=1))
+"""Whoever signs in with somebody else's address floods nobody."""
+
+_LIMITS = {Kind.PASSWORD_RESET: Limit(3, timedelta(hours=1))}
+
+_LINKS = {Kind.PASSWORD_RESET: Purpose.RESET_PASSWORD}
+
+
+def limit_of(kind: Kind) -> Limit:
+    """Return how many mails of that kind an account gets."""
+    return _LIMITS.get(kind, TEN_A_DAY)
+
+
+def link_in(kind: str) -> Purpose | None:
+    """Return what the link in a mail of that kind is for, or ``None`` where it has none."""
+    return _LINKS.get(Kind(kind))
 
 
 _DONE = {
@@ -31,6 +61,7 @@ _DONE = {
     Event.AUTHENTICATORS_LOCKED: Kind.AUTHENTICATORS_LOCKED,
     Event.BACKUP_CODES_REGENERATED: Kind.BACKUP_CODES_MADE,
     Event.PASSWORD_CHANGED: Kind.PASSWORD_CHANGED,
+    Event.PASSWORD_RESET: Kind.PASSWORD_CHANGED,
     Event.SECOND_FACTOR_DISABLED: Kind.SECOND_FACTOR_DISABLED,
     Event.SECOND_FACTOR_RESET: Kind.SECOND_FACTOR_RESET,
 }
