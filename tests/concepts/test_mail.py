@@ -109,7 +109,7 @@ def test_lines_and_markup_from_elsewhere_get_into_no_header_and_no_html(where: s
         more[where] = EVIL
     mail = composed(**more)
     assert HEADERS == mail.keys()
-    assert "<a href" not in bodies(mail)[1]
+    assert [LINK] == re.findall(r"<a href=\"([^\"]*)", bodies(mail)[1])
 
 
 @given(st.text(max_size=200), st.text(max_size=300))

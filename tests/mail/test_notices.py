@@ -101,12 +101,14 @@ async def guess_for_the_hundredth_time(alice: Person, auth: Auth) -> None:
 async def sign_in_by_a_used_code(alice: Person, auth: Auth) -> None:
     code = alice.fresh_code()
     assert 200 == (await alice.verify(code=code)).status_code
+    alice.client.cookies.clear()
     assert 400 == (await alice.verify(code=code)).status_code
 
 
 async def step_up_by_a_used_code(alice: Person, auth: Auth) -> None:
     code = alice.fresh_code()
     assert 200 == (await alice.post("/step-up", {"code": code})).status_code
+    alice.client.cookies.delete("umbra_browser")
     assert 400 == (await alice.post("/step-up", {"code": code})).status_code
 
 

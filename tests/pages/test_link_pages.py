@@ -58,7 +58,7 @@ async def reset_page(browser: Browser, auth: Auth, office: PostOffice) -> Page:
 
 def test_every_link_leads_to_a_page() -> None:
     routes = [route for route in links.router.routes if isinstance(route, APIRoute)]
-    paths = {route.path for route in routes if "GET" in route.methods}
+    paths = {route.path for route in routes if "GET" in (route.methods or ())}
     assert {PAGES[purpose] for purpose in Purpose} <= paths
 
 
@@ -165,3 +165,39 @@ async def test_without_a_mail_server_there_are_no_such_pages(client: httpx.Async
         assert "/password/forgot" not in (await browser.open("/sign-in")).links
         await browser.open("/password/forgot", 404)
         await browser.open("/password/reset", 404)
+
+
+async def undo_page(alice: Person, browser: Browser, auth: Auth, office: PostOffice) -> Page:
+    """Sign in from a new browser, and follow the link of the mail about it."""
+    browser.client.cookies.clear()
+    await alice.sign_in()
+    return await browser.follow(await browser.client.get(await last_link(auth, office)))
+
+
+async def test_whoever_did_not_sign_in_ends_every_session_with_one_button(
+    alice: Person, browser: Browser, auth: Auth, office: PostOffice
+) -> None:
+    page = await undo_page(alice, browser, auth, office)
+    assert "the account alice" in page.text
+    await browser.open(PAGES[Purpose.END_SESSIONS])
+    assert 200 == (await alice.get("/session")).status_code
+
+    done = await browser.send(page, "/undo")
+
+    assert "/sign-in?notice=undone" == done.headers["Location"]
+    assert LINK not in browser.client.cookies
+    assert ["Every session has ended."] == [one[:24] for one in (await browser.follow(done)).notices]
+    assert 401 == (await alice.get("/session")).status_code
+
+
+async def test_an_undo_that_was_done_says_where_to_go(
+    alice: Person, browser: Browser, auth: Auth, office: PostOffice
+) -> None:
+    page = await undo_page(alice, browser, auth, office)
+    token = browser.client.cookies[LINK]
+    await browser.send(page, "/undo")
+    browser.client.cookies.set(LINK, token)
+    for answer in (await browser.send(page, "/undo"), await browser.client.get(f"/undo?token={token}")):
+        again = sound(answer, 400)
+        assert ["This link is not in use"] == again.headings
+        assert "/sign-in" in again.links

@@ -131,6 +131,7 @@ CALLS: dict[str, Body] = {
     },
     "POST /password/reset-request": lambda cell: {"username": cell.user.username},
     "POST /password/reset": lambda _cell: {"token": "uml_" + "x" * 43, "new_password": NEXT_PASSWORD},
+    "POST /undo": lambda _cell: {"token": "uml_" + "x" * 43},
     "DELETE /sessions/{session_id}": _nothing,
     "POST /sessions/revoke-others": _nothing,
     "POST /logout": _nothing,

@@ -117,5 +117,9 @@ class ResetForm(Form):
     new_password: Text
 
 
+class UndoForm(Form):
+    token: Text
+
+
 class NothingForm(Form):
     """A call that needs no body takes an empty object as well."""

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 
 from umbra.api.caller import TheAuth, TheClient
-from umbra.api.forms import ResetForm, ResetRequestForm
+from umbra.api.forms import ResetForm, ResetRequestForm, UndoForm
 from umbra.api.route import StrictRoute
 from umbra.core import typed
 from umbra.signin import mailed
@@ -22,4 +22,11 @@ async def request_reset(form: ResetRequestForm, auth: TheAuth, client: TheClient
 async def reset_password(form: ResetForm, auth: TheAuth, client: TheClient) -> Response:
     """Set another password by the link of a mail."""
     await mailed.reset_password(auth, form.token, typed.password(form.new_password), client)
+    return Response(status_code=204)
+
+
+@router.post("/undo", status_code=204)
+async def undo(form: UndoForm, auth: TheAuth, client: TheClient) -> Response:
+    """Do what the link of a mail is for by which an owner keeps a stranger out."""
+    await mailed.undo(auth, form.token, client)
     return Response(status_code=204)

@@ -42,6 +42,16 @@ def familiar(given: ColumnElement[bool]) -> Select[int]:
     )
 
 
+def unfamiliar(given: ColumnElement[bool]) -> Select[int]:
+    """Ask for a browser that the account does not know."""
+    knows = exists().where(
+        BrowserRow.user_id == bindparam("user_id"),
+        BrowserRow.token_hash == bindparam("browser_hash"),
+        BrowserRow.known_until > bindparam("now"),
+    )
+    return select(literal(1).label("unfamiliar")).where(~knows, given)
+
+
 def meeting(browser_hash: str, now: datetime) -> dict[str, Any]:
     """Return the values for ``met`` and ``familiar``, besides the account's."""
     return {"browser_hash": browser_hash, "now": now, "known_until": now + KNOWN_FOR}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from umbra.core.events import Event, Happened
+from umbra.core.events import REPLAYED, Event, Happened
 from umbra.links.purposes import Purpose
 
 
@@ -38,9 +38,16 @@ class Limit:
 TEN_A_DAY = Limit(10, timedelta(days=1))
 """Whoever signs in with somebody else's address floods nobody."""
 
-_LIMITS = {Kind.PASSWORD_RESET: Limit(3, timedelta(hours=1))}
+_LIMITS = {
+    Kind.CODE_REPLAYED: Limit(1, timedelta(minutes=10)),
+    Kind.PASSWORD_RESET: Limit(3, timedelta(hours=1)),
+}
 
-_LINKS = {Kind.PASSWORD_RESET: Purpose.RESET_PASSWORD}
+_LINKS = {
+    Kind.CODE_REPLAYED: Purpose.END_SESSIONS,
+    Kind.NEW_BROWSER: Purpose.END_SESSIONS,
+    Kind.PASSWORD_RESET: Purpose.RESET_PASSWORD,
+}
 
 
 def limit_of(kind: Kind) -> Limit:
@@ -74,13 +81,8 @@ def kind_of(happened: Happened) -> Kind | None:
 
     A backup code that removed something is told of with what it removed: one event, one mail.
     """
+    if happened.reason is not None:
+        return Kind.CODE_REPLAYED if happened.reason == REPLAYED else None
     if happened.event in _CODE_STEPS:
-        return _of_code_step(happened)
-    return _DONE.get(happened.event) if happened.reason is None else None
-
-
-def _of_code_step(happened: Happened) -> Kind | None:
-    if happened.reason == "replayed":
-        return Kind.CODE_REPLAYED
-    is_backup_code = (happened.detail or {}).get("method") == "backup_code"
-    return Kind.BACKUP_CODE_USED if is_backup_code and happened.reason is None else None
+        return Kind.BACKUP_CODE_USED if (happened.detail or {}).get("method") == "backup_code" else None
+    return _DONE.get(happened.event)

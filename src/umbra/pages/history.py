@@ -15,6 +15,7 @@ DONE = {
     "authenticators_imported": marked("Authenticators and backup codes came over from another application"),
     "authenticators_locked": marked("Codes are locked after a hundred wrong ones in a row; a backup code opens them"),
     "backup_codes_regenerated": marked("New backup codes were made; the old ones are dead"),
+    "code_replayed": marked("A code was sent that was right, and had been used: somebody else may have it"),
     "email_changed": marked("The mail address was changed"),
     "mail_given_up": marked("A mail about the account could not be delivered"),
     "password_changed": marked("The password was changed"),
@@ -35,6 +36,9 @@ DONE = {
 DONE_WITH_BACKUP_CODE = {
     "sign_in_code": marked("Signed in with a backup code"),
     "step_up": marked("Confirmed with a backup code that it is you"),
+}
+DONE_BY_MAIL = {
+    "sessions_ended": marked("All sessions were ended by the link of a mail"),
 }
 DONE_BY_OPERATOR = {
     "sessions_ended": marked("The operator ended all sessions"),
@@ -121,7 +125,8 @@ def line(event: AuditEvent) -> Line:
 
 
 def _done(event: AuditEvent, method: str | None) -> str:
-    special = DONE_WITH_BACKUP_CODE if method == "backup_code" else DONE_BY_OPERATOR if event.is_operators else {}
+    by_method = {"backup_code": DONE_WITH_BACKUP_CODE, "mail": DONE_BY_MAIL}
+    special = DONE_BY_OPERATOR if event.is_operators else by_method.get(method or "", {})
     return special.get(event.event) or DONE.get(event.event) or event.event.replace("_", " ")
 
 

@@ -61,7 +61,7 @@ async def reset(request: Request, site: TheSite) -> Response:
     try:
         link = await mailed.look(site.auth, _token(request, site) if shown is None else shown, mailed.RESET)
     except LinkRefused as refusal:
-        return _over(site, refusal)
+        return _over(site, refusal, "/password/forgot")
     return _reset_page(site, link) if shown is None else _put_away(site, link, shown)
 
 
@@ -72,17 +72,41 @@ async def set_password(request: Request, site: TheSite, client: TheClient, form:
     try:
         link = await mailed.look(site.auth, token, mailed.RESET)
     except LinkRefused as refusal:
-        return _over(site, refusal)
+        return _over(site, refusal, "/password/forgot")
     try:
         form.only("new_password")
         await mailed.reset_password(site.auth, token, typed.password(form.required("new_password")), client)
     except LinkRefused as refusal:
-        return _over(site, refusal)
+        return _over(site, refusal, "/password/forgot")
     except Refused as refusal:
         return _reset_page(site, link, site.tell(refusal, "reset", form))
     answer = site.see_other("/sign-in", notice="password-reset")
     cookies.clear(answer, site.auth.settings, cookies.LINK)
     cookies.clear_session(answer, site.auth.settings)
+    return answer
+
+
+@router.get("/undo")
+async def ask(request: Request, site: TheSite) -> Response:
+    """Say what the link does, to whoever has followed it."""
+    shown = request.query_params.get("token")
+    try:
+        link = await mailed.look(site.auth, _token(request, site) if shown is None else shown, mailed.UNDO)
+    except LinkRefused as refusal:
+        return _over(site, refusal)
+    return site.page("undo.html", link=link) if shown is None else _put_away(site, link, shown)
+
+
+@router.post("/undo")
+async def undo(request: Request, site: TheSite, client: TheClient, form: TheForm) -> Response:
+    """Do it."""
+    form.only()
+    try:
+        await mailed.undo(site.auth, _token(request, site), client)
+    except LinkRefused as refusal:
+        return _over(site, refusal)
+    answer = site.see_other("/sign-in", notice="undone")
+    cookies.clear(answer, site.auth.settings, cookies.LINK)
     return answer
 
 
@@ -98,8 +122,9 @@ def _put_away(site: Site, link: Link, token: str) -> Response:
     return answer
 
 
-def _over(site: Site, refusal: LinkRefused) -> Response:
-    answer = site.page("link_refused.html", told=site.tell(refusal))
+def _over(site: Site, refusal: LinkRefused, another: str | None = None) -> Response:
+    """Say that the link is not in use, and where there is another."""
+    answer = site.page("link_refused.html", told=site.tell(refusal), another=another)
     cookies.clear(answer, site.auth.settings, cookies.LINK)
     return answer
 

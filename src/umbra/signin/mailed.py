@@ -1,4 +1,4 @@
-"""What the links in mails do: whoever reads an account's mail sets its password anew.
+"""What the links in mails do: whoever reads an account's mail sets its password anew, or keeps a stranger out.
 
 None of them signs anybody in, and none takes a second factor away. A link is looked at before anything is hashed for
 whoever sends it, and spent in the transaction that does what it is for.
@@ -6,6 +6,7 @@ whoever sends it, and spent in the transaction that does what it is for.
 
 from umbra.attempts import store as attempts
 from umbra.auth import Auth
+from umbra.browsers import store as browsers
 from umbra.challenge import store as challenges
 from umbra.core.errors import NotFound
 from umbra.core.events import Client, Event, watching
@@ -27,6 +28,7 @@ from umbra.users import store as users
 from umbra.users.user import Account
 
 RESET = (Purpose.RESET_PASSWORD,)
+UNDO = (Purpose.END_SESSIONS,)
 
 
 def refuse_without_mail(auth: Auth) -> None:
@@ -91,9 +93,8 @@ async def reset_password(auth: Auth, token: str, new: Secret[str], client: Clien
         PasswordRefused: The new password is not good enough; the link stays good.
         Busy: The hashing pool is full; the link stays good.
     """
-    async with watching(auth.sink, Event.PASSWORD_RESET, client) as note:
-        link = await look(auth, token, RESET)
-        note.user_id = link.user.id
+    link = await look(auth, token, RESET)
+    async with watching(auth.sink, Event.PASSWORD_RESET, client, link.user.id) as note:
         note.detail["method"] = "mail"
         async with prepared(auth, new, username=link.user.username, email=link.user.email) as slot:
             (hashed,) = await slot.hash(new)
@@ -106,6 +107,26 @@ async def reset_password(auth: Auth, token: str, new: Secret[str], client: Clien
             await attempts.forgive(tx, attempts.reset_budget(network_of(client.ip)), now)
             await password_store.change(tx, link.user.id, hashed)
             await sessions.end_all(tx, link.user.id, now, idle=auth.settings.session_idle)
+            await notices.keep(auth, tx, note, now)
+
+
+async def undo(auth: Auth, token: str, client: Client) -> None:
+    """Do what a link is for by which an owner keeps a stranger out: end everything that the account has open.
+
+    Raises:
+        NotFound: There is no mail server.
+        LinkRefused: The link is unknown, used or out of date.
+    """
+    link = await look(auth, token, UNDO)
+    async with watching(auth.sink, Event.SESSIONS_ENDED, client, link.user.id) as note:
+        note.detail["method"] = "mail"
+        async with auth.db.begin() as tx:
+            now = auth.clock.now()
+            await users.hold(tx, link.user.id)
+            await links.spend(tx, link, now)
+            await challenges.end_all(tx, link.user.id)
+            await sessions.end_all(tx, link.user.id, now, idle=auth.settings.session_idle)
+            await browsers.forget_all(tx, link.user.id, now)
             await notices.keep(auth, tx, note, now)
 
 

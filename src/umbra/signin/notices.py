@@ -76,4 +76,11 @@ def _about(entropy: Entropy, happened: Happened, now: datetime) -> dict[str, Any
         return None
     detail = happened.detail or {}
     client = Client(language=happened.client.language) if "by" in detail else happened.client
-    return mail.queueing(kind, client, now, entropy, method=detail.get("method"))
+    told = mail.queueing(kind, client, now, entropy, method=detail.get("method"))
+    return told | {"browser_hash": _cookie_of(client)}
+
+
+def _cookie_of(client: Client) -> str:
+    """Return what only the browser itself can show; what a program is called, anybody can say."""
+    is_named = client.browser == tokens.hash_of_program(client.user_agent or "")
+    return "" if client.browser is None or is_named else client.browser

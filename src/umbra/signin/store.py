@@ -12,7 +12,7 @@ from umbra.browsers import store as browsers
 from umbra.challenge import store as challenges
 from umbra.challenge.errors import ChallengeRefused
 from umbra.challenge.store import Challenge
-from umbra.core.events import Happened
+from umbra.core.events import Happened, signal_of
 from umbra.core.ids import UserId
 from umbra.core.proof import CodeRefused
 from umbra.db.transaction import Chain, Transaction
@@ -31,6 +31,8 @@ _MET = (browsers.met, browsers.familiar, mail.queued)
 
 _KEEP = Chain(audit.kept)
 _KEEP_AND_TELL = Chain(audit.kept, then=[mail.queued])
+_KEEP_AND_SIGNAL = Chain(audit.kept, audit.signalled)
+_KEEP_SIGNAL_AND_TELL = Chain(audit.kept, audit.signalled, then=[browsers.unfamiliar, mail.queued])
 _MEET = Chain(browsers.met, then=_MET[1:])
 
 _CHARGE_BOTH = Chain(challenges.held_open, attempts.charged, challenges.charged, shown=1)
@@ -54,8 +56,14 @@ RECORD_AND_RENEW = Chain(totp.recorded, audit.kept, sessions.renewed)
 
 
 async def keep(tx: Transaction, happened: Happened, now: datetime, *, mail: dict[str, Any] | None) -> None:
-    """Write an event down, and queue the mail about it, with the values of one if there is to be one."""
-    chain = _KEEP if mail is None else _KEEP_AND_TELL
+    """Write an event down, and queue the mail about it, with the values of one if there is to be one.
+
+    Of a used code its owner is told unless it came from a browser of theirs.
+    """
+    if signal_of(happened) is None:
+        chain = _KEEP if mail is None else _KEEP_AND_TELL
+    else:
+        chain = _KEEP_AND_SIGNAL if mail is None else _KEEP_SIGNAL_AND_TELL
     await tx.follow(chain, **audit.keeping(happened, now) | (mail or {}))
 
 
