@@ -28,7 +28,7 @@ from umbra.brand import Brand
 from umbra.core.clock import Clock, SystemClock
 from umbra.core.entropy import Entropy, SystemEntropy
 from umbra.core.errors import Misconfigured, Refused
-from umbra.core.events import Happened, Sink
+from umbra.core.events import Happened, Sink, signal_of
 from umbra.core.ids import UserId
 from umbra.core.secret import Secret
 from umbra.crypto.argon import PROFILES, HashingPool
@@ -84,8 +84,8 @@ SERVERS_OWN = {
 """Settings that mean nothing here."""
 
 LOGIN = "/login"
-HOSTS_OWN = {"/register", "/password"}
-"""Accounts are the host's to make and to change."""
+HOSTS_OWN = {"/register", "/password", "/password/reset-request", "/password/reset", "/undo"}
+"""Accounts are the host's to make and to change, and so is mail."""
 
 
 class Umbra(Generic[UserT]):
@@ -449,6 +449,8 @@ class _Telling:
     async def record(self, happened: Happened) -> None:
         await self._sink.record(happened)
         await self.was_kept(happened)
+        if (signal := signal_of(happened)) is not None:
+            await self.was_kept(signal)
 
     async def was_kept(self, happened: Happened) -> None:
         task = asyncio.ensure_future(self._tell(happened))

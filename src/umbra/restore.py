@@ -21,6 +21,7 @@ from umbra.core.events import Event, Happened
 from umbra.core.mark import Mark
 from umbra.db import state
 from umbra.db.transaction import DatabaseFault, Transaction
+from umbra.links import store as links
 from umbra.mail import store as mail
 from umbra.mail.kinds import Kind
 from umbra.sessions import store as sessions
@@ -108,6 +109,8 @@ async def make_safe(auth: Auth) -> Restored:
             sessions=await sessions.end_every(tx),
             mails=await mail.give_up_every(tx, besides=Kind.BACKUP_CODES_DUE) if auth.db.shape.owns_accounts else 0,
         )
+        if auth.db.shape.owns_accounts:
+            await links.void_every(tx)
         await state.take(tx, account.FIRST_RUN)
         await state.put_first(tx, DATABASE, auth.entropy.token_bytes(ID_BYTES).hex())
         await state.put(tx, RESTORED_AT, now.isoformat())

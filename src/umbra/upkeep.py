@@ -19,6 +19,7 @@ from umbra.crypto.envelope import MovedSecret, Place
 from umbra.crypto.keyring import UnreadableToken
 from umbra.db import revision, state
 from umbra.db.transaction import DatabaseFault, Transaction
+from umbra.links import store as links
 from umbra.mail import store as mail
 from umbra.sessions import store as sessions
 from umbra.totp import store as totp
@@ -54,6 +55,7 @@ class Cleaned:
     attempts: int
     browsers: int
     mails: int = 0
+    links: int = 0
 
 
 async def clean_up(auth: Auth) -> Cleaned:
@@ -70,7 +72,15 @@ async def clean_up(auth: Auth) -> Cleaned:
         await _in_batches(auth, lambda tx: sessions.delete_expired(tx, now, idle, CLEANUP_BATCH_ROWS)),
         await _in_batches(auth, lambda tx: attempts.delete_stale(tx, now, CLEANUP_BATCH_ROWS)),
         await _in_batches(auth, lambda tx: browsers.delete_forgotten(tx, now, CLEANUP_BATCH_ROWS)),
-        await _clean_up_mails(auth, now) if auth.db.shape.owns_accounts else 0,
+        *(await _clean_up_ours(auth, now) if auth.db.shape.owns_accounts else ()),
+    )
+
+
+async def _clean_up_ours(auth: Auth, now: datetime) -> tuple[int, int]:
+    """Delete what is past its life in the tables that a host does not have."""
+    return (
+        await _in_batches(auth, lambda tx: mail.delete_old(tx, now, CLEANUP_BATCH_ROWS)),
+        await _in_batches(auth, lambda tx: links.delete_expired(tx, now, CLEANUP_BATCH_ROWS)),
     )
 
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from umbra.core import smtp, typed
 from umbra.core.errors import InvalidRequest, Misconfigured
+from umbra.core.secret import Secret
 from umbra.mail import agents, message
-from umbra.mail.kinds import Kind
+from umbra.mail.kinds import Kind, link_in
 from umbra.mail.store import Mail
 from umbra.settings import Settings, checked
 from umbra.words import LANGUAGES, catalogue
@@ -36,6 +37,8 @@ TEMPLATES = resources.files("umbra.mail") / "templates"
 
 ENGLISH = catalogue("en")
 
+LINK = f"http://127.0.0.1:8000/password/reset?token=uml_{'x' * 43}"
+
 EVIL = 'x\r\nBcc: thief@example.com\r\n\r\n<a href="https://evil.example">Sign in</a>'
 
 
@@ -43,7 +46,8 @@ def composed(kind: str = Kind.NEW_BROWSER, **more: Any) -> EmailMessage:
     """Return a mail as it arrives."""
     given = {"recipient": "alice@example.com", "username": "alice", "message_id": "0123"} | more
     at = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
-    sent = message.compose(SETTINGS, Mail(kind, created_at=at, **given)).as_bytes(policy=SMTP)
+    link = Secret(LINK) if link_in(kind) else None
+    sent = message.compose(SETTINGS, Mail(kind, created_at=at, **given), link).as_bytes(policy=SMTP)
     arrived = message_from_bytes(sent, policy=default)
     assert isinstance(arrived, EmailMessage)
     return arrived
@@ -77,11 +81,14 @@ def words(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_no_mail_has_a_link_a_picture_or_a_script(kind: Kind) -> None:
+def test_no_mail_has_a_picture_a_script_or_a_link_besides_its_own(kind: Kind) -> None:
     text, html = bodies(composed(kind))
-    for tag in ("<a", "<img", "<script", "<form", "<link", "url("):
+    for tag in ("<img", "<script", "<form", "<link", "url("):
         assert tag not in html
-    assert {"http://127.0.0.1:8000"} >= set(re.findall(r"https?://[^\s<]*[^\s<.,]", text + html))
+    its_own = {LINK} if link_in(kind) else set()
+    assert its_own == set(re.findall(r'<a href="([^"]+)"', html))
+    assert its_own | {"http://127.0.0.1:8000"} >= set(re.findall(r"https?://[^\s<\"]*[^\s<.,\"]", text + html))
+    assert not its_own or text.splitlines().count(LINK) == 1
 
 
 @pytest.mark.parametrize("file", [file for file in TEMPLATES.iterdir() if file.name.endswith(".html")])
@@ -102,7 +109,7 @@ def test_lines_and_markup_from_elsewhere_get_into_no_header_and_no_html(where: s
         more[where] = EVIL
     mail = composed(**more)
     assert HEADERS == mail.keys()
-    assert "<a href" not in bodies(mail)[1]
+    assert [LINK] == re.findall(r"<a href=\"([^\"]*)", bodies(mail)[1])
 
 
 @given(st.text(max_size=200), st.text(max_size=300))

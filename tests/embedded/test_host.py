@@ -163,7 +163,7 @@ async def test_the_host_is_told_what_happens_and_no_request_fails_by_what_it_doe
     assert [
         ("sign_in_host", None), ("setup_started", None), ("authenticator_confirmed", None),
         ("sign_in_host", None), ("sign_in_host", None),
-        ("sign_in_code", None), ("sign_in_code", "replayed"), ("signed_out", None),
+        ("sign_in_code", None), ("sign_in_code", "replayed"), ("code_replayed", None), ("signed_out", None),
     ] == told  # fmt: skip
     assert {host.key_of(1)} == {one.user_id for one in host.events}
     assert {"method": "backup_code"} == host.events[5].detail

@@ -1,5 +1,6 @@
 """An installation with a mail server, which is another server in this process."""
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -11,6 +12,11 @@ from umbra.auth import Auth
 from umbra.core.clock import FixedClock
 
 ALICES = "alice@example.com"
+
+
+def links_in(office: PostOffice) -> list[str]:
+    """Return the address that each mail has."""
+    return [link for one in office.deliveries for link in re.findall(r"https?://\S+\?token=\S+", one.text())]
 
 
 @pytest.fixture

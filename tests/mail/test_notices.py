@@ -17,8 +17,8 @@ from umbra.audit.store import DatabaseSink, newest
 from umbra.auth import Auth
 from umbra.core.clock import FixedClock
 from umbra.db.statements import insert
-from umbra.mail import flows, store
-from umbra.mail.kinds import Kind
+from umbra.mail import flows
+from umbra.mail.kinds import TEN_A_DAY, Kind
 from umbra.mail.tables import OutboxRow
 from umbra.signin import account, operating
 from umbra.signin.operating import COMMAND_LINE
@@ -61,6 +61,10 @@ async def change_password(alice: Person, auth: Auth) -> None:
     assert 204 == (await alice.post("/password", body)).status_code
 
 
+async def forget_password(alice: Person, auth: Auth) -> None:
+    assert 202 == (await alice.post("/password/reset-request", {"username": "alice"})).status_code
+
+
 async def disable(alice: Person, auth: Auth) -> None:
     body = {"password": alice.password, "code": alice.fresh_code()}
     assert 204 == (await alice.post("/totp/disable", body)).status_code
@@ -96,12 +100,14 @@ async def guess_for_the_hundredth_time(alice: Person, auth: Auth) -> None:
 async def sign_in_by_a_used_code(alice: Person, auth: Auth) -> None:
     code = alice.fresh_code()
     assert 200 == (await alice.verify(code=code)).status_code
+    alice.client.cookies.clear()
     assert 400 == (await alice.verify(code=code)).status_code
 
 
 async def step_up_by_a_used_code(alice: Person, auth: Auth) -> None:
     code = alice.fresh_code()
     assert 200 == (await alice.post("/step-up", {"code": code})).status_code
+    alice.client.cookies.delete("umbra_browser")
     assert 400 == (await alice.post("/step-up", {"code": code})).status_code
 
 
@@ -122,6 +128,7 @@ HAPPENINGS = [
     (step_up_by_backup_code, "A backup code was used", "your other backup codes are still good"),
     (regenerate, "New backup codes were made", "The codes that you had before are not good any more"),
     (change_password, "Your password was changed", "every other session was ended"),
+    (forget_password, "A new password for your account", "The address works once, and for half an hour"),
     (disable, "The second factor was turned off", "was turned off. All of"),
     (disable_by_backup_code, "The second factor was turned off", "turned off with a backup code"),
     (reset, "Your second factor was removed", "Whoever runs Umbra has removed every authenticator app"),
@@ -173,9 +180,9 @@ async def test_the_owner_is_told_once_in_plain_words_and_in_html(
 
 def test_every_kind_of_mail_has_its_happening() -> None:
     told = {Kind.AUTHENTICATOR_ADDED, Kind.AUTHENTICATOR_REMOVED, Kind.BACKUP_CODE_USED, Kind.BACKUP_CODES_MADE,
-            Kind.PASSWORD_CHANGED, Kind.SECOND_FACTOR_DISABLED, Kind.SECOND_FACTOR_RESET, Kind.AUTHENTICATORS_LOCKED,
-            Kind.CODE_REPLAYED, Kind.NEW_BROWSER, Kind.ACCOUNT_DISABLED, Kind.ACCOUNT_ENABLED,
-            Kind.BACKUP_CODES_DUE}  # fmt: skip
+            Kind.PASSWORD_CHANGED, Kind.PASSWORD_RESET, Kind.SECOND_FACTOR_DISABLED, Kind.SECOND_FACTOR_RESET,
+            Kind.AUTHENTICATORS_LOCKED, Kind.CODE_REPLAYED, Kind.NEW_BROWSER, Kind.ACCOUNT_DISABLED,
+            Kind.ACCOUNT_ENABLED, Kind.BACKUP_CODES_DUE}  # fmt: skip
     assert set(Kind) - {Kind.TEST} == told
     assert len(told) == len({subject for _, subject, _ in HAPPENINGS})
 
@@ -253,14 +260,14 @@ async def test_without_a_mail_server_nothing_is_queued(
 async def test_one_account_gets_ten_mails_of_a_kind_a_day_and_of_other_kinds_still(
     enrolled: Person, auth: Auth, clock: FixedClock
 ) -> None:
-    for _ in range(store.MOST_A_DAY + 2):
+    for _ in range(TEN_A_DAY.most + 2):
         await sign_in_elsewhere(enrolled, auth)
-    assert store.MOST_A_DAY == await queued(auth, Kind.NEW_BROWSER)
+    assert TEN_A_DAY.most == await queued(auth, Kind.NEW_BROWSER)
     await sign_in_by_backup_code(enrolled, auth)
     assert 1 == await queued(auth, Kind.BACKUP_CODE_USED)
     clock.move(timedelta(days=1))
     await sign_in_elsewhere(enrolled, auth)
-    assert store.MOST_A_DAY + 1 == await queued(auth, Kind.NEW_BROWSER)
+    assert TEN_A_DAY.most + 1 == await queued(auth, Kind.NEW_BROWSER)
 
 
 async def test_a_mail_goes_to_the_address_that_the_account_had_then(

@@ -10,7 +10,7 @@ from proof.conftest import Counting
 from proof.matrix import Matrix
 from umbra.api.router import PARTS
 
-WITHOUT_A_SESSION = ("POST /register", "POST /login", "POST /totp-verify")
+WITHOUT_A_SESSION = ("POST /register", "POST /login", "POST /totp-verify", "POST /password/reset", "POST /undo")
 
 
 @pytest.fixture(scope="module")

@@ -87,6 +87,7 @@ ONCE = {
             "mail/store.py give_up_every",  # to never
         ),
     ),
+    "a link in a mail": Once("LinkRow", "used_at", "links/store.py _SPEND"),
 }
 """Everything that may be used once. A new thing gets a line here, and a race test with a guard in the sabotage."""
 

@@ -108,5 +108,18 @@ class PasswordForm(Form):
     code: Text | None = None
 
 
+class ResetRequestForm(Form):
+    username: Text
+
+
+class ResetForm(Form):
+    token: Text
+    new_password: Text
+
+
+class UndoForm(Form):
+    token: Text
+
+
 class NothingForm(Form):
     """A call that needs no body takes an empty object as well."""

@@ -74,6 +74,9 @@ class Charged:
         return self.failures >= self.budget.most_failures
 
 
+_FORGOTTEN = ("password:", "reset:")
+"""Budgets that are a network's too: what nobody has charged for a day is over."""
+
 _count: ColumnElement[int] = AttemptsRow.failures + 1
 
 _MAY_TRY = and_(
@@ -148,6 +151,11 @@ def password_budget(username_key: str, network: str) -> Budget:
 def known_password_budget(username_key: str, browser_hash: str) -> Budget:
     """Return the budget of an account's passwords from a browser that it knows, wherever that is."""
     return password_budget(username_key, f"browser {browser_hash}")
+
+
+def reset_budget(network: str) -> Budget:
+    """Return the budget of links by mail that one network may ask for, whomever they are for."""
+    return Budget(f"reset:{hashlib.sha256(f'umbra.reset-budget:{network}'.encode()).hexdigest()}")
 
 
 async def charge(tx: Transaction, budget: Budget, now: datetime) -> Charged:
@@ -242,6 +250,6 @@ async def delete_stale(tx: Transaction, now: datetime, limit: int) -> int:
     """Delete up to ``limit`` rows that limit nothing any more, and return how many."""
     stale = and_(
         AttemptsRow.charged_at < now - PASSWORD_MEMORY,
-        or_(AttemptsRow.failures == 0, AttemptsRow.budget.startswith("password:", autoescape=True)),
+        or_(AttemptsRow.failures == 0, *(AttemptsRow.budget.startswith(kind, autoescape=True) for kind in _FORGOTTEN)),
     )
     return await delete_some(tx, AttemptsRow.budget, stale, limit)

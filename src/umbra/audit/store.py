@@ -10,7 +10,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from umbra.audit.tables import AuditRow
 from umbra.core.clock import Clock
 from umbra.core.errors import Unavailable
-from umbra.core.events import Happened
+from umbra.core.events import Happened, signal_of
 from umbra.core.ids import UserId
 from umbra.core.mark import Position
 from umbra.db.database import Database
@@ -32,7 +32,14 @@ def kept(given: ColumnElement[bool]) -> UpdateBase:
     return insert_given(AuditRow, given, **{name: name for name in _COLUMNS}).returning(AuditRow.id)
 
 
+def signalled(given: ColumnElement[bool]) -> UpdateBase:
+    """Keep the event that a refusal is besides."""
+    own = {name: f"signal_{name}" if name in {"event", "reason", "detail"} else name for name in _COLUMNS}
+    return insert_given(AuditRow, given, **own).returning(AuditRow.id)
+
+
 _KEEP = Chain(kept)
+_KEEP_AND_SIGNAL = Chain(kept, signalled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ Keep = Callable[[Transaction, Happened, datetime], Awaitable[None]]
 
 async def keep(tx: Transaction, happened: Happened, at: datetime) -> None:
     """Keep an event in a transaction, if that is committed."""
-    await tx.follow(_KEEP, **keeping(happened, at))
+    await tx.follow(_KEEP if signal_of(happened) is None else _KEEP_AND_SIGNAL, **keeping(happened, at))
 
 
 async def keep_for(tx: Transaction, accounts: Select[Any], happened: Happened, at: datetime) -> int:
@@ -112,8 +119,8 @@ class DatabaseSink:
 
 
 def keeping(happened: Happened, at: datetime) -> dict[str, Any]:
-    """Return the values for ``kept``."""
-    return {
+    """Return the values for ``kept``, and for ``signalled`` where there is a signal."""
+    values = {
         "at": at,
         "event": happened.event.value,
         "reason": happened.reason,
@@ -122,6 +129,10 @@ def keeping(happened: Happened, at: datetime) -> dict[str, Any]:
         "user_agent": happened.client.user_agent,
         "detail": happened.detail,
     }
+    signal = signal_of(happened)
+    if signal is None:
+        return values
+    return values | {"signal_event": signal.event.value, "signal_reason": signal.reason, "signal_detail": signal.detail}
 
 
 async def newest(

@@ -44,6 +44,16 @@ def familiar(given: ColumnElement[bool]) -> Select[int]:
     )
 
 
+def unfamiliar(given: ColumnElement[bool]) -> Select[int]:
+    """Ask for a browser that the account does not know."""
+    knows = exists().where(
+        BrowserRow.user_id == bindparam("user_id"),
+        BrowserRow.token_hash == bindparam("browser_hash"),
+        BrowserRow.known_until > bindparam("now"),
+    )
+    return select(literal(1).label("unfamiliar")).where(~knows, given)
+
+
 _PROVED = and_(
     BrowserRow.token_hash == bindparam("browser_hash"),
     BrowserRow.known_until > bindparam("now"),

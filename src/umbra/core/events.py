@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -10,6 +10,9 @@ from umbra.core.errors import Busy, InvalidRequest, Refused, Unavailable
 from umbra.core.ids import UserId
 
 JsonValue = str | int | bool | None
+
+REPLAYED = "replayed"
+"""The cause of a refusal: the code was right, and has been used."""
 
 
 class Event(StrEnum):
@@ -25,10 +28,13 @@ class Event(StrEnum):
     AUTHENTICATORS_LOCKED = "authenticators_locked"
     BACKUP_CODES_DUE = "backup_codes_due"
     BACKUP_CODES_REGENERATED = "backup_codes_regenerated"
+    CODE_REPLAYED = "code_replayed"
     DATABASE_RESTORED = "database_restored"
     EMAIL_CHANGED = "email_changed"
     MAIL_GIVEN_UP = "mail_given_up"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name, not a password
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - a name, not a password
+    PASSWORD_RESET_REQUESTED = "password_reset_requested"  # noqa: S105 - the same
     SECOND_FACTOR_DISABLED = "second_factor_disabled"
     SECOND_FACTOR_RESET = "second_factor_reset"
     SECRET_REFUSED = "secret_refused"  # noqa: S105 - a name, not a secret
@@ -66,6 +72,18 @@ class Happened:
     user_id: UserId | None = None
     reason: str | None = None
     detail: dict[str, JsonValue] | None = None
+
+
+def signal_of(happened: Happened) -> Happened | None:
+    """Return the event that a refusal is besides: a code that was right and used is in somebody else's hands, perhaps.
+
+    It is another line of the audit log, written by the statement that writes the refusal: a second round trip would
+    tell whoever sent the code that it was right.
+    """
+    if happened.reason != REPLAYED:
+        return None
+    detail = {**(happened.detail or {}), "door": happened.event.value}
+    return replace(happened, event=Event.CODE_REPLAYED, reason=None, detail=detail)
 
 
 @dataclass(slots=True)

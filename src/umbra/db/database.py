@@ -1,9 +1,9 @@
 """What a database is to everybody above: the one way to transactions, which alone commit.
 
-Lock order, for whoever writes a transaction: users, challenges, authenticators, backup codes, attempts, used codes,
-sessions, known browsers, mail. Transactions that keep it cannot block each other for ever; where a proof comes before
-what it is for, ``hold_all`` takes the locks early, and who locks several rows of one table does so in the order of
-their keys.
+Lock order, for whoever writes a transaction: users, links of mails, challenges, authenticators, backup codes, attempts,
+used codes, sessions, known browsers, mail. Transactions that keep it cannot block each other for ever; where a proof
+comes before what it is for, ``hold_all`` takes the locks early, and who locks several rows of one table does so in the
+order of their keys.
 """
 
 from abc import ABC, abstractmethod

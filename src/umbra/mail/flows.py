@@ -14,10 +14,14 @@ from umbra.auth import Auth
 from umbra.core import smtp
 from umbra.core.errors import Misconfigured, Unavailable
 from umbra.core.events import Client, Event, Happened
+from umbra.core.secret import Secret
 from umbra.core.smtp import SmtpServer
+from umbra.crypto import tokens
 from umbra.db.transaction import DatabaseFault
+from umbra.links import store as links
+from umbra.links.purposes import LIFETIMES, PAGES
 from umbra.mail import message, post, store
-from umbra.mail.kinds import Kind
+from umbra.mail.kinds import Kind, link_in
 from umbra.mail.post import NotTaken
 from umbra.mail.store import Backlog, Mail, Queued
 
@@ -140,7 +144,7 @@ async def _failure(auth: Auth, mail: Mail) -> NotTaken | None:
         return NotTaken("UnknownKind")  # a newer server has queued it, and can send it
     try:
         recipient = message.deliverable(mail.recipient)
-        composed = message.compose(auth.settings, mail)
+        composed = message.compose(auth.settings, mail, await _link(auth, mail))
         sender = message.sender_of(auth.settings)
         envelope = partial(post.hand_in, sender=f"{sender.local}@{sender.domain}", recipient=recipient)
         await asyncio.to_thread(envelope, _server(auth), _own_name(auth), composed)
@@ -149,6 +153,26 @@ async def _failure(auth: Auth, mail: Mail) -> NotTaken | None:
     except UnicodeError:
         return NotTaken("NoAddress", is_final=True)
     return None
+
+
+async def _link(auth: Auth, mail: Mail) -> Secret[str] | None:
+    """Make the link that a mail of its kind holds, at every attempt anew: what waits in the queue opens nothing.
+
+    An attempt that seemed to fail may have succeeded, so the links of earlier ones stay good.
+
+    Raises:
+        NotTaken: It would be out of date already.
+    """
+    purpose = link_in(mail.kind)
+    if purpose is None or mail.user_id is None:
+        return None
+    if auth.clock.now() >= mail.created_at + LIFETIMES[purpose]:
+        raise NotTaken("LinkExpired", is_final=True)
+    token = tokens.LINK.new(auth.entropy)
+    async with auth.db.single() as tx:
+        token_hash = tokens.LINK.hash_of_new(token)
+        await links.put(tx, mail.user_id, purpose, token_hash, mail.recipient, mail.created_at)
+    return Secret(f"{auth.settings.public_url}{PAGES[purpose]}?token={token.reveal()}")
 
 
 async def _settle(auth: Auth, mail: Mail, failure: NotTaken | None) -> None:

@@ -1,8 +1,11 @@
 """Of what an account's owner is told by mail. Pure."""
 
+from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
-from umbra.core.events import Event, Happened
+from umbra.core.events import REPLAYED, Event, Happened
+from umbra.links.purposes import Purpose
 
 
 class Kind(StrEnum):
@@ -19,9 +22,43 @@ class Kind(StrEnum):
     CODE_REPLAYED = "code_replayed"
     NEW_BROWSER = "new_browser"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name, not a password
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - the same
     SECOND_FACTOR_DISABLED = "second_factor_disabled"
     SECOND_FACTOR_RESET = "second_factor_reset"
     TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many mails of a kind one account gets within a time."""
+
+    most: int
+    within: timedelta
+
+
+TEN_A_DAY = Limit(10, timedelta(days=1))
+"""Whoever signs in with somebody else's address floods nobody."""
+
+_LIMITS = {
+    Kind.CODE_REPLAYED: Limit(1, timedelta(minutes=10)),
+    Kind.PASSWORD_RESET: Limit(3, timedelta(hours=1)),
+}
+
+_LINKS = {
+    Kind.CODE_REPLAYED: Purpose.END_SESSIONS,
+    Kind.NEW_BROWSER: Purpose.END_SESSIONS,
+    Kind.PASSWORD_RESET: Purpose.RESET_PASSWORD,
+}
+
+
+def limit_of(kind: Kind) -> Limit:
+    """Return how many mails of that kind an account gets."""
+    return _LIMITS.get(kind, TEN_A_DAY)
+
+
+def link_in(kind: str) -> Purpose | None:
+    """Return what the link in a mail of that kind is for, or ``None`` where it has none."""
+    return _LINKS.get(Kind(kind))
 
 
 _DONE = {
@@ -33,6 +70,7 @@ _DONE = {
     Event.BACKUP_CODES_DUE: Kind.BACKUP_CODES_DUE,
     Event.BACKUP_CODES_REGENERATED: Kind.BACKUP_CODES_MADE,
     Event.PASSWORD_CHANGED: Kind.PASSWORD_CHANGED,
+    Event.PASSWORD_RESET: Kind.PASSWORD_CHANGED,
     Event.SECOND_FACTOR_DISABLED: Kind.SECOND_FACTOR_DISABLED,
     Event.SECOND_FACTOR_RESET: Kind.SECOND_FACTOR_RESET,
 }
@@ -45,13 +83,8 @@ def kind_of(happened: Happened) -> Kind | None:
 
     A backup code that removed something is told of with what it removed: one event, one mail.
     """
+    if happened.reason is not None:
+        return Kind.CODE_REPLAYED if happened.reason == REPLAYED else None
     if happened.event in _CODE_STEPS:
-        return _of_code_step(happened)
-    return _DONE.get(happened.event) if happened.reason is None else None
-
-
-def _of_code_step(happened: Happened) -> Kind | None:
-    if happened.reason == "replayed":
-        return Kind.CODE_REPLAYED
-    is_backup_code = (happened.detail or {}).get("method") == "backup_code"
-    return Kind.BACKUP_CODE_USED if is_backup_code and happened.reason is None else None
+        return Kind.BACKUP_CODE_USED if (happened.detail or {}).get("method") == "backup_code" else None
+    return _DONE.get(happened.event)

@@ -1,8 +1,9 @@
 """From what happened to a mail: plain text, and the same as HTML.
 
 The words are in the templates, a file for each kind: the subject, then paragraphs, with ``[facts]`` where account,
-time and place are listed. They are in the catalogue, as those of the pages are. Nothing that somebody else typed gets
-into them but the account's name and the mail's address, and none of it into the subject.
+time and place are listed, and ``[link]`` where the one address stands that a mail of that kind holds. They are in the
+catalogue, as those of the pages are. Nothing that somebody else typed gets into them but the account's name and the
+mail's address, and none of it into the subject.
 """
 
 import textwrap
@@ -14,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from umbra import words
 from umbra.core import typed
+from umbra.core.secret import Secret
 from umbra.core.smtp import Sender, parse_sender
 from umbra.mail import agents
 from umbra.mail.store import Mail
@@ -21,12 +23,13 @@ from umbra.settings import Settings
 
 LINE_CHARACTERS = 72
 FACTS = "[facts]"
+LINK = "[link]"
 
 Facts = list[tuple[str, str]]
 
 
-def compose(settings: Settings, mail: Mail) -> EmailMessage:
-    """Return the mail, ready to be handed in; it says nothing that opens anything, and has no link."""
+def compose(settings: Settings, mail: Mail, link: Secret[str] | None = None) -> EmailMessage:
+    """Return the mail, ready to be handed in; it says nothing that opens anything, but for its link, if it has one."""
     sender = sender_of(settings)
     language = _language(mail)
     subject, *paragraphs = _paragraphs(settings, mail, language)
@@ -38,9 +41,16 @@ def compose(settings: Settings, mail: Mail) -> EmailMessage:
     message["Date"] = mail.created_at
     message["Message-ID"] = f"<{mail.message_id}@{sender.domain}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence is told to us
-    message.set_content(_plain(paragraphs, facts), cte="quoted-printable")
-    shown = {"language": language, "subject": subject, "paragraphs": paragraphs, "facts": facts, "marker": FACTS}
-    html = _HTML.get_template("mail.html").render(shown)
+    message.set_content(_plain(paragraphs, facts, link), cte="quoted-printable")
+    html = _HTML.get_template("mail.html").render(
+        language=language,
+        subject=subject,
+        paragraphs=paragraphs,
+        facts=facts,
+        link=link.reveal() if link else None,
+        facts_marker=FACTS,
+        link_marker=LINK,
+    )
     message.add_alternative(html, subtype="html", cte="quoted-printable")
     return message
 
@@ -98,10 +108,11 @@ def _facts(mail: Mail, language: str) -> Facts:
     return [(label, value) for label, _, value in pairs]
 
 
-def _plain(paragraphs: list[str], facts: Facts) -> str:
+def _plain(paragraphs: list[str], facts: Facts, link: Secret[str] | None) -> str:
     width = max(len(label) for label, _ in facts)
     listed = "\n".join(f"    {label + ':':<{width + 2}}{value}" for label, value in facts)
-    return "\n\n".join(listed if one == FACTS else textwrap.fill(one, LINE_CHARACTERS) for one in paragraphs) + "\n"
+    instead = {FACTS: listed} | ({LINK: link.reveal()} if link else {})  # an address that is wrapped is none
+    return "\n\n".join(instead.get(one) or textwrap.fill(one, LINE_CHARACTERS) for one in paragraphs) + "\n"
 
 
 def _speaking(language: str) -> Environment:

@@ -12,14 +12,9 @@ from umbra.core.ids import UserId
 from umbra.db.base import UtcDateTime
 from umbra.db.statements import count_rows, delete_some
 from umbra.db.transaction import Statement, Transaction
-from umbra.mail.kinds import Kind
+from umbra.mail.kinds import Kind, limit_of
 from umbra.mail.tables import OutboxRow
 from umbra.users.tables import UserRow
-
-MOST_A_DAY = 10
-"""Mails of one kind to one account: whoever signs in with somebody else's address floods nobody."""
-
-A_DAY = timedelta(days=1)
 
 KEPT_FOR = timedelta(days=7)
 """How long a mail can be looked at in the queue, sent or not."""
@@ -30,12 +25,12 @@ RESTORED = "restored"
 LEASE = timedelta(minutes=10)
 """How long a mail is one server's own: longer than handing it in takes, with every wait at its longest."""
 
-_queued_today = (
+_queued_lately = (
     select(func.count())
     .where(
         OutboxRow.user_id == bindparam("user_id"),
         OutboxRow.kind == bindparam("mail_kind"),
-        OutboxRow.created_at > bindparam("a_day_ago"),
+        OutboxRow.created_at > bindparam("mails_since"),
     )
     .scalar_subquery()
 )
@@ -55,7 +50,7 @@ def queued(given: ColumnElement[bool]) -> UpdateBase:
         "attempts": literal(0),
     }
     wanted = select(*mail.values()).where(
-        UserRow.id == bindparam("user_id"), UserRow.email.is_not(None), _queued_today < MOST_A_DAY, given
+        UserRow.id == bindparam("user_id"), UserRow.email.is_not(None), _queued_lately < bindparam("most_mails"), given
     )
     return insert(OutboxRow).from_select(list(mail), wanted).returning(OutboxRow.id)
 
@@ -64,6 +59,7 @@ def queueing(
     kind: Kind, client: Client, now: datetime, entropy: Entropy, *, method: JsonValue = None
 ) -> dict[str, Any]:
     """Return the values for ``queued``, besides the account's. Nothing among them is secret."""
+    limit = limit_of(kind)
     return {
         "mail_kind": kind.value,
         "message_id": entropy.token_bytes(16).hex(),
@@ -74,7 +70,8 @@ def queueing(
             "language": client.language,
         },
         "now": now,
-        "a_day_ago": now - A_DAY,
+        "mails_since": now - limit.within,
+        "most_mails": limit.most,
     }
 
 

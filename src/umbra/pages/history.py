@@ -16,10 +16,13 @@ DONE = {
     "authenticators_locked": marked("Codes are locked after a hundred wrong ones in a row; a backup code opens them"),
     "backup_codes_due": marked("The server came back from a backup of its data; make new backup codes"),
     "backup_codes_regenerated": marked("New backup codes were made; the old ones are dead"),
+    "code_replayed": marked("A code was sent that was right, and had been used: somebody else may have it"),
     "database_restored": marked("The database was restored from a backup, and made safe"),
     "email_changed": marked("The mail address was changed"),
     "mail_given_up": marked("A mail about the account could not be delivered"),
     "password_changed": marked("The password was changed"),
+    "password_reset": marked("A new password was set by the link of a mail"),
+    "password_reset_requested": marked("A mail with a link to set a new password was asked for"),
     "second_factor_disabled": marked("Two-step sign-in was turned off"),
     "second_factor_reset": marked("The operator turned two-step sign-in off"),
     "secret_refused": marked("The server could not use the key of an authenticator; the operator should know"),
@@ -35,6 +38,9 @@ DONE = {
 DONE_WITH_BACKUP_CODE = {
     "sign_in_code": marked("Signed in with a backup code"),
     "step_up": marked("Confirmed with a backup code that it is you"),
+}
+DONE_BY_MAIL = {
+    "sessions_ended": marked("All sessions were ended by the link of a mail"),
 }
 DONE_BY_OPERATOR = {
     "sessions_ended": marked("The operator ended all sessions"),
@@ -53,6 +59,8 @@ REFUSED = {
     "password_refused": marked("A new password was not good enough"),
     "name_taken": marked("A name was chosen that another authenticator has"),
     "last_authenticator": marked("The only authenticator cannot be removed"),
+    "link_refused": marked("The link of a mail was tried that was used, or out of date"),
+    "no_address": marked("The account has no mail address"),
     "no_setup_pending": marked("A set-up had taken too long"),
     "not_enabled": marked("A code was given, and two-step sign-in is off"),
     "not_found": marked("Something was asked for that is not there"),
@@ -65,6 +73,10 @@ REFUSED_PASSWORD = {
 REFUSED_BACKUP_CODE = {
     "wrong": marked("A wrong backup code was tried"),
     "replayed": marked("A backup code that had been used before was tried"),
+}
+REFUSED_MAIL = {
+    "disabled": marked("The account was disabled"),
+    "attempts_spent": marked("There had been too many requests"),
 }
 
 REFUSED_TO_NOBODY = {
@@ -80,6 +92,8 @@ WHERE = {
     "authenticator_renamed": marked("to rename an authenticator"),
     "backup_codes_regenerated": marked("to make new backup codes"),
     "password_changed": marked("to change the password"),
+    "password_reset": marked("to set a new password by mail"),
+    "password_reset_requested": marked("to get a link by mail"),
     "second_factor_disabled": marked("to turn two-step sign-in off"),
     "session_ended": marked("to end a session"),
     "sign_in_code": marked("at sign-in, after the right password"),
@@ -113,10 +127,12 @@ def line(event: AuditEvent) -> Line:
 
 
 def _done(event: AuditEvent, method: str | None) -> str:
-    special = DONE_WITH_BACKUP_CODE if method == "backup_code" else DONE_BY_OPERATOR if event.is_operators else {}
+    by_method = {"backup_code": DONE_WITH_BACKUP_CODE, "mail": DONE_BY_MAIL}
+    special = DONE_BY_OPERATOR if event.is_operators else by_method.get(method or "", {})
     return special.get(event.event) or DONE.get(event.event) or event.event.replace("_", " ")
 
 
 def _refused(reason: str, method: str | None) -> str:
-    special = {"password": REFUSED_PASSWORD, "backup_code": REFUSED_BACKUP_CODE}.get(method or "", {})
+    by_method = {"password": REFUSED_PASSWORD, "backup_code": REFUSED_BACKUP_CODE, "mail": REFUSED_MAIL}
+    special = by_method.get(method or "", {})
     return special.get(reason) or REFUSED.get(reason) or REFUSED_TO_NOBODY.get(reason) or reason.replace("_", " ")

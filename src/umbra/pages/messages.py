@@ -20,6 +20,14 @@ from umbra.words import marked
 Words = gettext.NullTranslations
 
 NOTICES = {
+    "reset-requested": marked(
+        "If there is an account of that name, and it has a mail address, a mail is on its way to it. Follow its link "
+        "within half an hour."
+    ),
+    "password-reset": marked("Your new password is set, and every session has ended. Sign in with it now."),
+    "undone": marked(
+        "Every session has ended. If somebody else may know your password, set a new one now, before you sign in."
+    ),
     "first-run": marked("The account is made. Sign in with it now."),
     "registered": marked("Your account is made. Sign in with it now."),
     "signed-out": marked("You are signed out."),
@@ -46,6 +54,7 @@ REASONS = {
     "challenge_refused": marked("This sign-in took too long, or had too many wrong codes. Start again here."),
     "not_authenticated": marked("You are not signed in. Sign in, and come back."),
     "code_refused": marked("This code is not right, or no longer good. Wait until your app shows the next one."),
+    "link_refused": marked("This link was used, or is out of date."),
     "attempts_spent": marked("There were too many wrong attempts. Wait %(wait)s, then try again."),
     "step_up_required": marked("It is a while since you showed that it is you. Do it again, and we go on."),
     "origin_refused": marked(

@@ -27,6 +27,7 @@ from umbra.pages.forms import Form
 from umbra.pages.messages import Told, Words
 from umbra.pages.visitor import TheAuth, Visitor
 from umbra.sessions.errors import NotAuthenticated, StepUpRequired
+from umbra.signin import notices
 from umbra.totp.errors import NotEnabled
 
 IN_SCOPE = "umbra.pages"
@@ -159,6 +160,11 @@ class Site:
                 return self.see_other("/security", notice="enrolment")
             case _:
                 return None
+
+    @property
+    def mails_links(self) -> bool:
+        """Say whether whoever has forgotten their password is mailed a link."""
+        return notices.is_on(self.auth)
 
     @property
     def has_sign_in_page(self) -> bool:

@@ -11,6 +11,8 @@ from umbra.core.secret import Secret
 from umbra.core.typed import Digits
 from umbra.crypto import tokens
 from umbra.db import state
+from umbra.links import store as links
+from umbra.links.purposes import Purpose
 from umbra.passwords import store as password_store
 from umbra.passwords.flows import prepared
 from umbra.sessions import store as sessions
@@ -142,6 +144,7 @@ async def change_password(
             if proven is not None:
                 await guesses.spend(tx, proven, now)
             await password_store.change(tx, me.user.id, hashed)
+            await links.void(tx, me.user.id, Purpose.RESET_PASSWORD)
             await sessions.end_all(tx, me.user.id, now, idle=auth.settings.session_idle, besides=me.session.id)
             await browsers.forget_proofs(tx, me.user.id, besides=client.browser)
             await notices.keep(auth, tx, note, now)

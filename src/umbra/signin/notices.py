@@ -83,4 +83,5 @@ def _about(entropy: Entropy, happened: Happened, now: datetime) -> dict[str, Any
         return None
     detail = happened.detail or {}
     client = Client(language=happened.client.language) if "by" in detail else happened.client
-    return mail.queueing(kind, client, now, entropy, method=detail.get("method"))
+    told = mail.queueing(kind, client, now, entropy, method=detail.get("method"))
+    return told | {"browser_hash": client.browser or ""}

@@ -12,7 +12,7 @@ from umbra.browsers import store as browsers
 from umbra.challenge import store as challenges
 from umbra.challenge.errors import ChallengeRefused
 from umbra.challenge.store import Challenge
-from umbra.core.events import Client, Happened
+from umbra.core.events import Client, Happened, signal_of
 from umbra.core.ids import UserId
 from umbra.core.proof import CodeRefused
 from umbra.db.transaction import Chain, Transaction
@@ -34,6 +34,8 @@ _KNOWN = (browsers.met,)
 
 _KEEP = Chain(audit.kept)
 _KEEP_AND_TELL = Chain(audit.kept, then=[mail.queued])
+_KEEP_AND_SIGNAL = Chain(audit.kept, audit.signalled)
+_KEEP_SIGNAL_AND_TELL = Chain(audit.kept, audit.signalled, then=[browsers.unfamiliar, mail.queued])
 _MEET = Chain(browsers.met, then=_MET[1:])
 _KNOW = Chain(*_KNOWN)
 
@@ -62,8 +64,14 @@ RECORD_AND_RENEW = Chain(totp.recorded, audit.kept, sessions.renewed)
 
 
 async def keep(tx: Transaction, happened: Happened, now: datetime, *, mail: dict[str, Any] | None) -> None:
-    """Write an event down, and queue the mail about it, with the values of one if there is to be one."""
-    chain = _KEEP if mail is None else _KEEP_AND_TELL
+    """Write an event down, and queue the mail about it, with the values of one if there is to be one.
+
+    Of a used code its owner is told unless it came from a browser of theirs.
+    """
+    if signal_of(happened) is None:
+        chain = _KEEP if mail is None else _KEEP_AND_TELL
+    else:
+        chain = _KEEP_AND_SIGNAL if mail is None else _KEEP_SIGNAL_AND_TELL
     await tx.follow(chain, **audit.keeping(happened, now) | (mail or {}))
 
 

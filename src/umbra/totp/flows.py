@@ -161,6 +161,8 @@ async def open_secrets(auth: Auth, user_id: UserId, enrolled: list[store.Enrolle
 async def match(auth: Auth, user_id: UserId, opened: list[Opened], code: Digits, now: datetime) -> Match:
     """Find the authenticator and the step that ``code`` belongs to; the guess has been charged by now.
 
+    The ledger is asked about every code that is refused, or the time would tell which of them was right once.
+
     Raises:
         CodeRefused: It belongs to none that may still be accepted.
     """
@@ -173,12 +175,12 @@ async def match(auth: Auth, user_id: UserId, opened: list[Opened], code: Digits,
             step = algorithm.acceptable_step(steps, now=now_step, after=one.last_step)
         except CodeRefused as refusal:
             causes.append(refusal.cause)
-            if refusal.cause == "superseded" and await _was_used(auth, user_id, code, steps):
-                causes.append("replayed")
         else:
             found = found or Match(one.id, step, now_step, code)
     if found is None:
-        raise CodeRefused(max(causes, key=_TELLING.index))
+        was_used = await _was_used(auth, user_id, code, now_step)
+        cause = max(causes, key=_TELLING.index)
+        raise CodeRefused("replayed" if cause == "superseded" and was_used else cause)
     return found
 
 
@@ -196,13 +198,13 @@ async def match_first(auth: Auth, user_id: UserId, opened: Opened, code: Digits,
         raise (refusal if off_by is None else ClockOff(off_by)) from None
 
 
-_TELLING = ("wrong", "moved_secret", "late", "superseded", "replayed")
+_TELLING = ("wrong", "moved_secret", "late", "superseded")
 """Causes from the least to the most telling; with several authenticators the audit log gets the last."""
 
 
-async def _was_used(auth: Auth, user_id: UserId, code: Digits, steps: list[Step]) -> bool:
+async def _was_used(auth: Auth, user_id: UserId, code: Digits, now_step: Step) -> bool:
     async with auth.db.read() as tx:
-        return await store.was_used(tx, user_id, code, steps)
+        return await store.was_used(tx, user_id, code, now_step)
 
 
 async def _record_bad_secret(

@@ -122,6 +122,16 @@ def recorded(given: ColumnElement[bool]) -> UpdateBase:
     )
 
 
+_WAS_USED = Statement(
+    select(UsageRow.id)
+    .where(
+        UsageRow.user_id == bindparam("user_id"),
+        UsageRow.code == bindparam("code"),
+        UsageRow.window.between(bindparam("first_step"), bindparam("last_step")),
+    )
+    .limit(1)
+)
+
 _ENROLLED = Statement(
     select(AuthenticatorRow.id, AuthenticatorRow.last_step, AuthenticatorRow.secret)
     .where(AuthenticatorRow.user_id == bindparam("user_id"), AuthenticatorRow.confirmed_at.is_not(None))
@@ -143,14 +153,10 @@ def absent(given: ColumnElement[bool]) -> Select[int]:
     return select(literal(1).label("absent")).where(~confirmed, given)
 
 
-async def was_used(tx: Transaction, user_id: UserId, code: Digits, steps: Sequence[Step]) -> bool:
-    """Say whether the ledger holds ``code`` for one of ``steps``; for the audit log only."""
-    used = await tx.execute(
-        select(UsageRow.id)
-        .where(UsageRow.user_id == user_id, UsageRow.code == code, UsageRow.window.in_(steps))
-        .limit(1)
-    )
-    return used.first() is not None
+async def was_used(tx: Transaction, user_id: UserId, code: Digits, now_step: Step) -> bool:
+    """Say whether the ledger holds ``code`` for a step that is looked at now; for the audit log only."""
+    steps = {"first_step": now_step - SKEW_STEPS, "last_step": now_step + SKEW_STEPS}
+    return (await tx.execute(_WAS_USED, user_id=user_id, code=code, **steps)).first() is not None
 
 
 async def enrolled(tx: Transaction, user_id: UserId) -> list[Enrolled]:

@@ -102,6 +102,13 @@ async def hold_let_in(tx: Transaction, user_id: UserId) -> User | None:
     return None if row is None else _user(row)
 
 
+async def hold_named(tx: Transaction, username_key: str) -> Account | None:
+    """Lock the row of the account of a folded name, as ``hold`` does, and return the account, disabled ones too."""
+    wanted = select(*_ACCOUNT).where(UserRow.username_key == username_key)
+    row = (await tx.execute(wanted.with_for_update(key_share=True))).one_or_none()
+    return None if row is None else _account(row)
+
+
 async def by_name(tx: Transaction, username: str) -> Account:
     """Return the account of that name.
 

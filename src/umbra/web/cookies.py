@@ -12,6 +12,8 @@ SESSION = "umbra_session"
 CHALLENGE = "umbra_challenge"
 """The ``mfa_token`` of a browser that is between password and code: it stands in no address and on no page."""
 FIRST_RUN = "umbra_first_run"
+LINK = "umbra_link"
+"""The token of a mail's link, for as long as its page is open: it leaves the address at once."""
 BROWSER = "umbra_browser"
 """By which a browser is recognised; it opens nothing."""
 

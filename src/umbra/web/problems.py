@@ -11,6 +11,7 @@ from umbra.challenge.errors import ChallengeRefused
 from umbra.core import request
 from umbra.core.errors import Busy, InvalidRequest, NotFound, Refused, Unavailable
 from umbra.core.proof import CodeRefused
+from umbra.links.errors import LinkRefused
 from umbra.passwords.errors import CredentialsRefused, PasswordRefused
 from umbra.sessions.errors import NotAuthenticated, StepUpRequired
 from umbra.totp.errors import LastAuthenticator, NameTaken, NoSetupPending, NotEnabled
@@ -26,6 +27,7 @@ ANSWERS: dict[str, tuple[HTTPStatus, str, str]] = {
     ChallengeRefused.reason: (HTTPStatus.UNAUTHORIZED, "Sign-in expired", "Start again with your password."),
     NotAuthenticated.reason: (HTTPStatus.UNAUTHORIZED, "Not signed in", "A valid session is required."),
     CodeRefused.reason: (HTTPStatus.BAD_REQUEST, "Code refused", "The code is not right, or no longer good."),
+    LinkRefused.reason: (HTTPStatus.BAD_REQUEST, "Link refused", "The link was used, or is out of date."),
     AttemptsSpent.reason: (HTTPStatus.TOO_MANY_REQUESTS, "Too many attempts", "Wait before the next attempt."),
     StepUpRequired.reason: (HTTPStatus.FORBIDDEN, "Fresh proof required", "Prove again that it is you."),
     OriginRefused.reason: (HTTPStatus.FORBIDDEN, "Cross-site request refused", "Another site sent this request."),

@@ -1,0 +1,114 @@
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, bindparam, delete, exists, or_, select, update
+
+from umbra.core.ids import UserId
+from umbra.db.statements import delete_some, insert
+from umbra.db.transaction import Statement, Transaction
+from umbra.links.errors import LinkRefused
+from umbra.links.purposes import LIFETIMES, Purpose
+from umbra.links.tables import LinkRow
+from umbra.users.tables import UserRow
+from umbra.users.user import User
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link that was good when it was looked at; ``spend`` says whether it still is."""
+
+    id: int
+    purpose: Purpose
+    created_at: datetime
+    user: User
+
+
+_IS_UNSPENT = and_(LinkRow.used_at.is_(None), LinkRow.expires_at > bindparam("now"))
+
+_MAY_USE = and_(
+    UserRow.id == LinkRow.user_id,
+    UserRow.disabled_at.is_(None),
+    or_(LinkRow.purpose != Purpose.RESET_PASSWORD, UserRow.email == LinkRow.address),
+)
+"""A password is set anew only by whoever reads the mail of the address that the account has now; what takes a thief's
+doings back is for whoever read it before the thief."""
+
+_FIND = Statement(
+    select(
+        LinkRow.id,
+        LinkRow.purpose,
+        LinkRow.created_at,
+        UserRow.id.label("user_id"),
+        UserRow.username,
+        UserRow.email,
+        UserRow.is_operator,
+    )
+    .join(UserRow, UserRow.id == LinkRow.user_id)
+    .where(LinkRow.token_hash == bindparam("token_hash"), _IS_UNSPENT, _MAY_USE)
+)
+
+_SPEND = Statement(
+    update(LinkRow)
+    .where(LinkRow.id == bindparam("link_id"), _IS_UNSPENT, exists().where(_MAY_USE))
+    .values(used_at=bindparam("now"))
+    .returning(LinkRow.id)
+)
+
+
+async def put(
+    tx: Transaction, user_id: UserId, purpose: Purpose, token_hash: str, address: str, happened_at: datetime
+) -> None:
+    """Keep a link that a mail to ``address`` is about to hold; it counts from what the mail tells of."""
+    await tx.execute(
+        insert(LinkRow)
+        .values(
+            user_id=user_id,
+            purpose=purpose.value,
+            token_hash=token_hash,
+            address=address,
+            created_at=happened_at,
+            expires_at=happened_at + LIFETIMES[purpose],
+        )
+        .returning(LinkRow.id)
+    )
+
+
+async def find(tx: Transaction, token_hash: str, purposes: Collection[Purpose], now: datetime) -> Link:
+    """Return the link of a token, if it is for one of ``purposes``.
+
+    Raises:
+        LinkRefused: There is none that is good.
+    """
+    row = (await tx.execute(_FIND, token_hash=token_hash, now=now)).one_or_none()
+    if row is None or row.purpose not in purposes:
+        raise LinkRefused
+    user = User(UserId(row.user_id), row.username, row.email, row.is_operator)
+    return Link(row.id, Purpose(row.purpose), row.created_at, user)
+
+
+async def spend(tx: Transaction, link: Link, now: datetime) -> None:
+    """Use a link up, at most once; the caller holds the account's row.
+
+    Raises:
+        LinkRefused: Somebody used it first, or it has come to its end.
+    """
+    if (await tx.execute(_SPEND, link_id=link.id, now=now)).first() is None:
+        raise LinkRefused
+
+
+async def void(tx: Transaction, user_id: UserId, purpose: Purpose) -> None:
+    """Make every link of the account for a purpose worthless; the caller holds the account's row."""
+    await tx.execute(
+        delete(LinkRow).where(LinkRow.user_id == user_id, LinkRow.purpose == purpose.value, LinkRow.used_at.is_(None))
+    )
+
+
+async def void_every(tx: Transaction) -> None:
+    """Make every link there is worthless: of a restored database nobody knows which were used."""
+    await tx.execute(delete(LinkRow))
+
+
+async def delete_expired(tx: Transaction, now: datetime, limit: int) -> int:
+    """Delete up to ``limit`` links that are out of date, used or not, and return how many."""
+    return await delete_some(tx, LinkRow.id, LinkRow.expires_at <= now, limit)
