@@ -50,7 +50,7 @@ CONTENTS = {
         "docs/moving",
         "examples/*/README",
     ],
-    "As a service": ["docs/hosting", "docs/guides/monitoring", "docs/performance"],
+    "As a service": ["docs/hosting", "docs/guides/proxy", "docs/guides/monitoring", "docs/performance"],
     "To look up": ["docs/concepts", "docs/reference/README", "docs/pages", "docs/threat-model"],
     "The project": ["docs/decisions/README", "CONTRIBUTING", "SECURITY", "CHANGELOG"],
 }
