@@ -8,7 +8,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from umbra.challenge.errors import ChallengeRefused
 from umbra.challenge.tables import ChallengeRow
 from umbra.core.ids import ChallengeId, UserId
-from umbra.db.statements import delete_some, insert_given, labelled
+from umbra.db.statements import count_of, delete_some, insert_given, labelled
 from umbra.db.transaction import Statement, Transaction
 from umbra.users.tables import UserRow
 from umbra.users.user import User
@@ -134,3 +134,8 @@ async def end_all(tx: Transaction, user_id: UserId) -> None:
 async def delete_expired(tx: Transaction, now: datetime, limit: int) -> int:
     """Delete up to ``limit`` challenges that have expired, and return how many."""
     return await delete_some(tx, ChallengeRow.id, ChallengeRow.expires_at <= now, limit)
+
+
+async def count_expired(tx: Transaction, now: datetime) -> int:
+    """Return how many challenges had expired at a moment."""
+    return await count_of(tx, ChallengeRow.id, ChallengeRow.expires_at <= now)

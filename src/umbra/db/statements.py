@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Label, bindparam, delete, literal, select
+from sqlalchemy import ColumnElement, Label, bindparam, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -10,6 +10,7 @@ from umbra.db.base import Base
 from umbra.db.transaction import Transaction
 
 __all__ = [
+    "count_of",
     "delete_some",
     "insert",
     "insert_given",
@@ -30,6 +31,12 @@ def insert_given(row: type[Base], given: ColumnElement[bool], **values: str | in
         for name, value in values.items()
     ]
     return insert(row).from_select(list(values), select(*one).where(given))
+
+
+async def count_of(tx: Transaction, key: InstrumentedAttribute[Any], dead: ColumnElement[bool]) -> int:
+    """Return how many rows are ``dead``."""
+    found: int = (await tx.execute(select(func.count(key)).where(dead))).scalar_one()
+    return found
 
 
 async def delete_some(tx: Transaction, key: InstrumentedAttribute[Any], dead: ColumnElement[bool], limit: int) -> int:

@@ -7,7 +7,7 @@ from sqlalchemy.sql.dml import UpdateBase
 
 from umbra.core.events import Client
 from umbra.core.ids import SessionId, UserId
-from umbra.db.statements import delete_some, insert_given
+from umbra.db.statements import count_of, delete_some, insert_given
 from umbra.db.transaction import Chain, Statement, Transaction
 from umbra.sessions.errors import NotAuthenticated
 from umbra.sessions.session import Current, Session
@@ -196,8 +196,16 @@ async def delete_expired(tx: Transaction, now: datetime, idle: timedelta, limit:
 
     An ended session stays until it would have expired, which changes nothing: nobody can use it.
     """
-    dead = or_(SessionRow.expires_at <= now, SessionRow.last_seen_at <= now - idle)
-    return await delete_some(tx, SessionRow.id, dead, limit)
+    return await delete_some(tx, SessionRow.id, _is_past_a_limit(now, idle), limit)
+
+
+async def count_expired(tx: Transaction, now: datetime, idle: timedelta) -> int:
+    """Return how many sessions were past a limit at a moment."""
+    return await count_of(tx, SessionRow.id, _is_past_a_limit(now, idle))
+
+
+def _is_past_a_limit(now: datetime, idle: timedelta) -> ColumnElement[bool]:
+    return or_(SessionRow.expires_at <= now, SessionRow.last_seen_at <= now - idle)
 
 
 def _is_alive(now: datetime, idle: timedelta) -> ColumnElement[bool]:

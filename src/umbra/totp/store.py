@@ -10,7 +10,7 @@ from sqlalchemy.sql.dml import UpdateBase
 
 from umbra.core.ids import AuthenticatorId, SessionId, UserId
 from umbra.core.typed import Digits, folded
-from umbra.db.statements import delete_some, insert, insert_given
+from umbra.db.statements import count_of, delete_some, insert, insert_given
 from umbra.db.transaction import Statement, Transaction
 from umbra.totp.algorithm import SKEW_STEPS, Step
 from umbra.totp.errors import LastAuthenticator, NameTaken, NoSetupPending
@@ -372,6 +372,11 @@ async def delete_old_usage(tx: Transaction, now_step: Step, limit: int) -> int:
     None of them becomes acceptable again: ``last_step`` refuses their steps without the ledger.
     """
     return await delete_some(tx, UsageRow.id, UsageRow.window < now_step - USAGE_LIFE_STEPS, limit)
+
+
+async def count_old_usage(tx: Transaction, now_step: Step) -> int:
+    """Return how many used codes were past their life at a step."""
+    return await count_of(tx, UsageRow.id, UsageRow.window < now_step - USAGE_LIFE_STEPS)
 
 
 async def delete_expired_setups(tx: Transaction, now: datetime, limit: int) -> int:
