@@ -265,6 +265,13 @@ async def test_a_setting_of_the_database_alone_is_found(durable: str, tmp_path: 
         assert setting.removeprefix("default_") in await detail(auth, "durability")
 
 
+async def test_a_standby_is_found(tmp_path: Path) -> None:
+    with postgres.running(is_standby=True) as address:
+        async with opened(f"{address}/postgres", tmp_path) as auth:
+            said = await detail(auth, "durability")
+    assert said.endswith("transaction_read_only=on, standby")
+
+
 async def test_a_database_that_is_away_is_found(tmp_path: Path) -> None:
     async with opened(f"postgresql://umbra@127.0.0.1:{free_port()}/none", tmp_path) as auth:
         bad = await found(auth)

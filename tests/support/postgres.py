@@ -31,14 +31,19 @@ SETTINGS = {
 
 
 @contextlib.contextmanager
-def running(**settings: str) -> Iterator[str]:
-    """Run a PostgreSQL server and yield the address of its ``postgres`` database, without a path behind the port."""
+def running(*, is_standby: bool = False, **settings: str) -> Iterator[str]:
+    """Run a PostgreSQL server and yield the address of its ``postgres`` database, without a path behind the port.
+
+    A standby is one that waits for what a primary would send it: it can be read.
+    """
     folder = Path(tempfile.mkdtemp(prefix="umbra-postgres-"))
     try:
         user = ORDINARY_USER if os.geteuid() == 0 else None
         binaries = _binaries(folder, user)
         data = folder / "data"
         _run([binaries / "initdb", "-D", data, "-U", "umbra", "-A", "trust", "-E", "UTF8", "--no-sync"], user)
+        if is_standby:
+            (data / "standby.signal").touch()
         port = _free_port()
         options = [part for name, value in (SETTINGS | settings).items() for part in ("-c", f"{name}={value}")]
         with (folder / "log").open("wb") as log:
