@@ -23,9 +23,6 @@ ROOT = Path(__file__).parent.parent
 START_SECONDS = 30
 STOP_SECONDS = 15
 
-REAL_DISK = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
-"""What a commit is worth only then."""
-
 _UVICORN = (
     "--host", "127.0.0.1", "--no-access-log", "--no-server-header", "--no-proxy-headers", "--lifespan", "on",
     "--log-level", "warning",
@@ -75,7 +72,7 @@ def asgi(module: str, environment: Mapping[str, str], folder: Path, *, core: int
 @contextlib.contextmanager
 def postgres_server(*, core: int | None = None, **settings: str) -> Iterator[str]:
     """Run PostgreSQL with a disk that is waited for, and yield its address without a database's name."""
-    with postgres.running(**(REAL_DISK | settings)) as address:
+    with postgres.running(postgres.DURABLE | settings) as address:
         if core is not None:
             machine.pin(postmaster(address), core)
         yield address

@@ -50,7 +50,13 @@ CONTENTS = {
         "docs/moving",
         "examples/*/README",
     ],
-    "As a service": ["docs/hosting", "docs/guides/monitoring", "docs/guides/restore", "docs/performance"],
+    "As a service": [
+        "docs/hosting",
+        "docs/guides/proxy",
+        "docs/guides/monitoring",
+        "docs/guides/restore",
+        "docs/performance",
+    ],
     "To look up": ["docs/concepts", "docs/reference/README", "docs/pages", "docs/threat-model"],
     "The project": ["docs/decisions/README", "CONTRIBUTING", "SECURITY", "CHANGELOG"],
 }

@@ -1,4 +1,4 @@
-"""An examination of an installation, for its operator."""
+"""An examination of an installation, for its operator; docs/reference/doctor.md says what to do about each finding."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,13 +7,36 @@ from datetime import timedelta
 from umbra import upkeep
 from umbra.auth import Auth
 from umbra.core.errors import Unavailable
+from umbra.db import durability
 from umbra.db.transaction import DatabaseFault
 from umbra.mail import flows as mail
+from umbra.settings import Settings
 from umbra.words import marked
 
 MAIL_IS_BEHIND_AFTER = timedelta(hours=1)
 CLOCK_TOLERANCE = timedelta(seconds=5)
 OPEN_TO_OTHERS = 0o077
+
+CLEANUP_IS_BEHIND_AFTER = 4 * upkeep.CLEANUP_EVERY
+
+NARROWEST = {4: 8, 6: 7}
+"""What is wider than 10.0.0.0/8 or fc00::/7 is no network of proxies."""
+
+EXIT_CODES = {
+    marked("schema"): 10,
+    marked("constraints"): 11,
+    marked("database"): 12,
+    marked("durability"): 13,
+    marked("keys"): 14,
+    marked("secrets"): 15,
+    marked("rotation"): 16,
+    marked("clock"): 17,
+    marked("data directory"): 18,
+    marked("proxies"): 19,
+    marked("clean-up"): 20,
+    marked("mail"): 21,
+}
+"""What ``umbra doctor`` exits with; of several findings, the lowest: what may be the cause of others stands first."""
 
 MAIL = {
     (True, False): marked("the server answers; %(waiting)s waiting, %(given_up)s given up"),
@@ -36,6 +59,11 @@ class Finding:
     values: Mapping[str, str | int] = field(default_factory=dict)
 
     @property
+    def exit_code(self) -> int:
+        """What the command exits with if nothing worse is found."""
+        return 0 if self.is_well else EXIT_CODES[self.name]
+
+    @property
     def detail(self) -> str:
         """What was found, in English."""
         return self.text % self.values
@@ -43,13 +71,17 @@ class Finding:
 
 async def examine(auth: Auth) -> list[Finding]:
     """Look at everything that can be looked at, in an order in which one thing explains the next."""
-    findings = [_data_directory(auth)] if auth.db.shape.owns_accounts else []
+    is_server = auth.db.shape.owns_accounts  # a host has a folder, proxies and mail of its own
+    findings = [_data_directory(auth), _proxies(auth.settings)] if is_server else []
     try:
         findings.append(await _clocks(auth))
         findings.append(await _schema(auth))
+        findings.append(await _constraints(auth))
+        findings.append(await _durability(auth))
         findings.append(await _keys(auth))
-        findings.append(await _secrets(auth))
-        if auth.db.shape.owns_accounts:  # a host has mail of its own
+        findings += await _secrets(auth)
+        findings.append(await _cleanup(auth))
+        if is_server:
             findings.append(await _mail(auth))
     except Unavailable:
         findings.append(_database(marked("cannot be reached (UMBRA_DATABASE_URL)")))
@@ -67,6 +99,22 @@ def _data_directory(auth: Auth) -> Finding:
     is_private = not mode & OPEN_TO_OTHERS
     text = marked("private") if is_private else marked("open to other users")
     return Finding(marked("data directory"), is_private, text)
+
+
+def _proxies(settings: Settings) -> Finding:
+    """Look whether clients can be told apart, and whether they can choose who they are."""
+    wide = [str(one) for one in settings.trusted_proxies if one.prefixlen < NARROWEST[one.version]]
+    name = marked("proxies")
+    if wide:
+        text = marked("anybody may claim any address: %(wide)s is trusted (UMBRA_TRUSTED_PROXIES)")
+        return Finding(name, is_well=False, text=text, values={"wide": ", ".join(wide)})
+    if settings.is_https and not settings.trusted_proxies:
+        text = marked("everybody seems to come from the proxy: none is trusted (UMBRA_TRUSTED_PROXIES)")
+        return Finding(name, is_well=False, text=text)
+    if settings.trusted_proxies and not settings.is_https:
+        text = marked("there are proxies, and UMBRA_PUBLIC_URL is not https")
+        return Finding(name, is_well=False, text=text)
+    return Finding(name, is_well=True, text=marked("as the public address wants them"))
 
 
 async def _clocks(auth: Auth) -> Finding:
@@ -87,18 +135,47 @@ async def _schema(auth: Auth) -> Finding:
     return Finding(marked("schema"), is_well=False, text="%(found)s", values={"found": "; ".join(differences)})
 
 
+async def _constraints(auth: Auth) -> Finding:
+    from umbra.db import constraints, migrate  # noqa: F401, PLC0415 - it knows every table; see above
+
+    broken = await constraints.broken(auth.db)
+    if not broken:
+        return Finding(marked("constraints"), is_well=True, text=marked("all enforced"))
+    return Finding(marked("constraints"), is_well=False, text="%(found)s", values={"found": "; ".join(broken)})
+
+
+async def _durability(auth: Auth) -> Finding:
+    slips = await durability.slips(auth.db)
+    if not slips:
+        return Finding(marked("durability"), is_well=True, text=marked("what is committed is kept"))
+    text = marked("what is committed may be lost, or cannot be written: %(slips)s")
+    return Finding(marked("durability"), is_well=False, text=text, values={"slips": ", ".join(slips)})
+
+
 async def _keys(auth: Auth) -> Finding:
     is_alive = await upkeep.is_canary_alive(auth)
     text = marked("open the data") if is_alive else marked("do not open the data (UMBRA_ENCRYPTION_KEYS)")
     return Finding(marked("keys"), is_alive, text)
 
 
-async def _secrets(auth: Auth) -> Finding:
-    """Open every sealed secret in its place."""
+async def _secrets(auth: Auth) -> list[Finding]:
+    """Open every sealed secret in its place, and see which key does it."""
     use = await upkeep.key_use(auth)
     is_well = not use.unreadable and not use.moved
     text = marked("%(unreadable)s unreadable, %(moved)s moved to another row")
-    return Finding(marked("secrets"), is_well, text, {"unreadable": use.unreadable, "moved": use.moved})
+    values: dict[str, str | int] = {"unreadable": use.unreadable, "moved": use.moved}
+    old = sum(use.rows.values()) - use.rows[auth.keyring.key_ids[0]]
+    return [
+        Finding(marked("secrets"), is_well, text, values),
+        Finding(marked("rotation"), not old, marked("%(old)s secrets under an older key"), {"old": old}),
+    ]
+
+
+async def _cleanup(auth: Auth) -> Finding:
+    """Look for what no server has deleted though it had the time."""
+    left = await upkeep.overdue(auth, auth.clock.now() - CLEANUP_IS_BEHIND_AFTER)
+    text = marked("%(left)s rows past their life for more than 20 minutes")
+    return Finding(marked("clean-up"), not left, text, {"left": left})
 
 
 async def _mail(auth: Auth) -> Finding:

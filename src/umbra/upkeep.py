@@ -76,6 +76,14 @@ async def clean_up(auth: Auth) -> Cleaned:
     )
 
 
+async def overdue(auth: Auth, at: datetime) -> int:
+    """Return how many used codes, challenges and sessions a clean-up at that moment should have deleted."""
+    async with auth.db.read() as tx:
+        used_codes = await totp.count_old_usage(tx, step_at(at))
+        expired = await challenges.count_expired(tx, at)
+        return used_codes + expired + await sessions.count_expired(tx, at, auth.settings.session_idle)
+
+
 async def _clean_up_ours(auth: Auth, now: datetime) -> tuple[int, int]:
     """Delete what is past its life in the tables that a host does not have."""
     return (

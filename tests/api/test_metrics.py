@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -66,6 +67,13 @@ async def test_nothing_is_there_unless_it_is_asked_for(auth: Auth) -> None:
         answer, unknown = await client.get("/metrics"), await client.get("/no-such")
 
     assert (404, unknown.json()) == (answer.status_code, answer.json())
+
+
+def test_a_server_without_metrics_does_not_load_what_they_need() -> None:
+    asked = "import sys, umbra.app; print('prometheus_client' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True)
+
+    assert "False\n" == done.stdout
 
 
 async def test_requests_are_counted_by_what_they_asked_and_how_it_ended(watched: httpx.AsyncClient) -> None:

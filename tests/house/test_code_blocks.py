@@ -42,7 +42,7 @@ EXCERPTED = [
     path
     for folder in ("examples", "tests/examples")
     for path in (ROOT / folder).rglob("*")
-    if path.suffix in {".py", ".js", ".html", ".ini"}
+    if path.suffix in {".py", ".js", ".html", ".ini", ".conf", ".yml"} or path.name == "Caddyfile"
 ]
 """Files that tests run, and that a block may be an excerpt of."""
 
@@ -61,7 +61,7 @@ def of(*languages: str) -> pytest.MarkDecorator:
 
 
 def test_every_block_is_of_a_language_that_is_proven() -> None:
-    known = {"python", "sh", "text", "js", "html", "ini", "json", "sql"}
+    known = {"python", "sh", "text", "js", "html", "ini", "json", "sql", "nginx", "caddyfile", "yaml"}
     assert [] == [str(block) for block in BLOCKS if block.language not in known]
 
 
@@ -71,7 +71,7 @@ def test_text_is_an_output_that_a_walk_compares_or_a_drawing(block: Block) -> No
     assert place in DRAWN or (place in SHOWN and Path(block.page).name in (ROOT / SHOWN[place]).read_text())
 
 
-@of("js", "html", "ini")
+@of("js", "html", "ini", "nginx", "caddyfile", "yaml")
 def test_what_an_application_is_made_of_is_an_excerpt_of_an_example(block: Block) -> None:
     assert is_excerpt(block.text)
 

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from umbra.cli.main import main
 from umbra.core.events import Event
 from umbra.db import migrate
+from umbra.doctor import EXIT_CODES
 from umbra.settings import Settings
 from umbra.totp import flows as totp_flows
 from umbra.web.problems import ANSWERS
@@ -71,6 +72,12 @@ def test_every_table_and_column_is_explained_and_no_other() -> None:
     assert {table.name: [column.name for column in table.columns] for table in migrate.metadata().sorted_tables} == (
         explained
     )
+
+
+def test_every_finding_of_the_doctor_is_explained_with_its_exit_code_and_no_other() -> None:
+    explained = {name: cells[0] for name, cells in rows_of("doctor.md").items()}
+
+    assert {name: str(code) for name, code in EXIT_CODES.items()} == explained
 
 
 def test_every_command_is_explained_with_its_options_and_arguments_and_no_other() -> None:

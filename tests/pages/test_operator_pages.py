@@ -574,7 +574,10 @@ async def test_health_says_what_the_doctor_says_and_that_there_is_no_mail_server
     for text in ("clock", "schema", "open the data", "0 unreadable, 0 moved to another row",
                  "no mail server (UMBRA_SMTP_URL): nobody is told of changes"):  # fmt: skip
         assert text in page.text
-    assert 2 == page.text.count("Look here"), "for the mail server, and for a data directory that pytest made"
+    expected = (
+        "for the mail server, for a data directory that pytest made, and for databases that may lose what they hold"
+    )
+    assert 3 == page.text.count("Look here"), expected
     desk.client.headers["Accept-Language"] = "de"
     assert "kein Mailserver (UMBRA_SMTP_URL)" in (await desk.open("/operator/health")).text
 

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ORDINARY_USER = "nobody"
@@ -30,17 +30,28 @@ SETTINGS = {
 }
 
 
+DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+"""What an operator's server has, whose disk is waited for."""
+
+NOTHING: Mapping[str, str] = {}
+
+
 @contextlib.contextmanager
-def running(**settings: str) -> Iterator[str]:
-    """Run a PostgreSQL server and yield the address of its ``postgres`` database, without a path behind the port."""
+def running(settings: Mapping[str, str] = NOTHING, *, is_standby: bool = False) -> Iterator[str]:
+    """Run a PostgreSQL server and yield the address of its ``postgres`` database, without a path behind the port.
+
+    A standby is one that waits for what a primary would send it: it can be read.
+    """
     folder = Path(tempfile.mkdtemp(prefix="umbra-postgres-"))
     try:
         user = ORDINARY_USER if os.geteuid() == 0 else None
         binaries = _binaries(folder, user)
         data = folder / "data"
         _run([binaries / "initdb", "-D", data, "-U", "umbra", "-A", "trust", "-E", "UTF8", "--no-sync"], user)
+        if is_standby:
+            (data / "standby.signal").touch()
         port = _free_port()
-        options = [part for name, value in (SETTINGS | settings).items() for part in ("-c", f"{name}={value}")]
+        options = [part for name, value in {**SETTINGS, **settings}.items() for part in ("-c", f"{name}={value}")]
         with (folder / "log").open("wb") as log:
             server = subprocess.Popen(
                 [binaries / "postgres", "-D", data, "-p", str(port), *options],

@@ -141,3 +141,8 @@ async def end_every(tx: Transaction) -> int:
 async def delete_expired(tx: Transaction, now: datetime, limit: int) -> int:
     """Delete up to ``limit`` challenges that have expired, and return how many."""
     return await delete_some(tx, ChallengeRow.id, ChallengeRow.expires_at <= now, limit)
+
+
+async def count_expired(tx: Transaction, now: datetime) -> int:
+    """Return how many challenges had expired at a moment."""
+    return await count_rows(tx, ChallengeRow.id, ChallengeRow.expires_at <= now)

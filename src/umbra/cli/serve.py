@@ -63,7 +63,7 @@ def _refuse_taken_port(host: str, port: int) -> None:
         raise click.ClickException(f"cannot listen on {host} port {port} ({error.strerror})") from None
 
 
-def _serve(host: str, port: int, workers: int, logging: dict[str, Any]) -> None:
+def _serve(host: str, port: int, workers: int, log_config: dict[str, Any]) -> None:
     import uvicorn
 
     uvicorn.run(
@@ -75,7 +75,7 @@ def _serve(host: str, port: int, workers: int, logging: dict[str, Any]) -> None:
         access_log=False,  # addresses may hold a first-run token
         server_header=False,
         proxy_headers=False,  # UMBRA_TRUSTED_PROXIES decides; uvicorn would trust every local process
-        log_config=logging,
+        log_config=log_config,
         lifespan="on",
     )
 

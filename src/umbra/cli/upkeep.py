@@ -78,11 +78,13 @@ def after_restore(*, yes: bool, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def doctor(ctx: click.Context, *, as_json: bool) -> None:
-    """Examine this installation, and exit with 1 when something is wrong."""
+    """Examine this installation, and exit with the code of the worst finding."""
     from umbra import doctor as doctors
 
     findings: list[Finding] = run(doctors.examine)
     lines = (f"{'ok ' if one.is_well else 'BAD'}  {one.name}: {one.detail}" for one in findings)
-    shown = [{"name": one.name, "is_well": one.is_well, "detail": one.detail} for one in findings]
+    shown = [
+        {"name": one.name, "is_well": one.is_well, "detail": one.detail, "exit_code": one.exit_code} for one in findings
+    ]
     show(shown, "\n".join(lines), as_json=as_json)
-    ctx.exit(0 if all(one.is_well for one in findings) else 1)
+    ctx.exit(min((one.exit_code for one in findings if not one.is_well), default=0))

@@ -203,8 +203,16 @@ async def delete_expired(tx: Transaction, now: datetime, idle: timedelta, limit:
 
     An ended session stays until it would have expired, which changes nothing: nobody can use it.
     """
-    dead = or_(SessionRow.expires_at <= now, SessionRow.last_seen_at <= now - idle)
-    return await delete_some(tx, SessionRow.id, dead, limit)
+    return await delete_some(tx, SessionRow.id, _is_past_a_limit(now, idle), limit)
+
+
+async def count_expired(tx: Transaction, now: datetime, idle: timedelta) -> int:
+    """Return how many sessions were past a limit at a moment."""
+    return await count_rows(tx, SessionRow.id, _is_past_a_limit(now, idle))
+
+
+def _is_past_a_limit(now: datetime, idle: timedelta) -> ColumnElement[bool]:
+    return or_(SessionRow.expires_at <= now, SessionRow.last_seen_at <= now - idle)
 
 
 def _is_alive(now: datetime, idle: timedelta) -> ColumnElement[bool]:

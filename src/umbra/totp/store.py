@@ -395,6 +395,11 @@ async def delete_old_usage(tx: Transaction, now_step: Step, limit: int) -> int:
     return await delete_some(tx, UsageRow.id, UsageRow.window < now_step - USAGE_LIFE_STEPS, limit)
 
 
+async def count_old_usage(tx: Transaction, now_step: Step) -> int:
+    """Return how many used codes were past their life at a step."""
+    return await count_rows(tx, UsageRow.id, UsageRow.window < now_step - USAGE_LIFE_STEPS)
+
+
 async def delete_expired_setups(tx: Transaction, now: datetime, limit: int) -> int:
     """Delete up to ``limit`` set-ups that nobody confirmed in time, and return how many."""
     expired = and_(AuthenticatorRow.setup_expires_at <= now, AuthenticatorRow.confirmed_at.is_(None))
