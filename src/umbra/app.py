@@ -103,7 +103,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     _settle()
     try:
         async with (
-            restore.keeping_mark_regularly(auth),
+            restore.keeping_regularly(auth),
             upkeep.cleaning_up_regularly(auth),
             mail.sending_regularly(auth),
         ):

@@ -11,14 +11,16 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from umbra.audit import flows as audit_flows
 from umbra.audit import store as audit
+from umbra.audit.chain import BEGINNING
 from umbra.auth import Auth
 from umbra.backup_codes import store as backup_codes
 from umbra.challenge import store as challenges
 from umbra.core import mark as marks
 from umbra.core.errors import Misconfigured, Unavailable
 from umbra.core.events import Event, Happened
-from umbra.core.mark import Mark
+from umbra.core.mark import Mark, Position
 from umbra.db import state
 from umbra.db.transaction import DatabaseFault, Transaction
 from umbra.mail import store as mail
@@ -30,8 +32,11 @@ from umbra.totp.algorithm import SKEW_STEPS, Step, step_at
 
 log = logging.getLogger("umbra")
 
-MARK_EVERY = timedelta(seconds=2)
-"""What a crash and a backup of the moment before it can hide is no longer than this."""
+KEEP_EVERY = timedelta(seconds=2)
+"""What a crash and a backup of the moment before it can hide is no longer than this, nor what nobody has sealed yet."""
+
+MOST_SEALED = 5_000
+"""Events that are sealed in one go; a log that has grown for years is sealed a piece at a time."""
 
 DATABASE = "database_id"
 RESTORED_AT = "restored_at"
@@ -59,6 +64,16 @@ class Restored:
     mails: int = 0
 
 
+async def seen(auth: Auth) -> Position:
+    """Return how far this server has seen the audit log of its database go; the beginning where it keeps no mark."""
+    if not auth.db.shape.owns_accounts:
+        return BEGINNING
+    kept = await asyncio.to_thread(marks.read, auth.settings.data_dir)
+    async with auth.db.read() as tx:
+        is_known = kept is not None and kept.database == await state.get(tx, DATABASE)
+        return kept.position if kept and is_known and not await _is_safe_since(tx, kept) else BEGINNING
+
+
 async def keep_mark(auth: Auth) -> None:
     """Move the mark to where the database is, if the database has come at least as far as the mark says.
 
@@ -80,10 +95,10 @@ async def keep_mark(auth: Auth) -> None:
 
 
 @asynccontextmanager
-async def keeping_mark_regularly(auth: Auth) -> AsyncIterator[None]:
-    """Keep the mark for as long as the block lasts, and once more when it has ended."""
+async def keeping_regularly(auth: Auth) -> AsyncIterator[None]:
+    """Seal the audit log, and keep the mark, for as long as the block lasts, and once more when it has ended."""
     stopping = asyncio.Event()
-    keeping = asyncio.create_task(_keep_mark_regularly(auth, stopping))
+    keeping = asyncio.create_task(_keep_regularly(auth, stopping))
     try:
         yield
     finally:
@@ -113,6 +128,7 @@ async def make_safe(auth: Auth) -> Restored:
         await state.put(tx, RESTORED_AT, now.isoformat())
         done = Happened(Event.DATABASE_RESTORED, account.OPERATOR, detail=asdict(restored))
         await audit.keep(tx, done, now)
+    await audit_flows.seal(auth)
     if auth.db.shape.owns_accounts:
         await _put_mark(auth)
     return restored
@@ -123,11 +139,14 @@ async def _refuse_older(auth: Auth, tx: Transaction, kept: Mark, database: str) 
     file = auth.settings.data_dir / marks.FILE
     if database != kept.database:
         raise Misconfigured(_ANOTHER.format(file=file))
-    if await audit.contains(tx, kept.position):
-        return
-    restored_at = await state.get(tx, RESTORED_AT)
-    if restored_at is None or datetime.fromisoformat(restored_at) < kept.kept_at:
+    if not await audit_flows.has_been_at(auth, tx, kept.position) and not await _is_safe_since(tx, kept):
         raise Misconfigured(_OLDER.format(file=file))
+
+
+async def _is_safe_since(tx: Transaction, kept: Mark) -> bool:
+    """Say whether the database was made safe since a mark was kept."""
+    restored_at = await state.get(tx, RESTORED_AT)
+    return restored_at is not None and kept.kept_at < datetime.fromisoformat(restored_at)
 
 
 async def _mark_backup_codes(auth: Auth, tx: Transaction, now: datetime) -> int:
@@ -146,19 +165,21 @@ async def _put_mark(auth: Auth) -> None:
     await asyncio.to_thread(marks.put, auth.settings.data_dir, mark)
 
 
-async def _keep_mark_regularly(auth: Auth, stopping: asyncio.Event) -> None:
+async def _keep_regularly(auth: Auth, stopping: asyncio.Event) -> None:
     said = ""
     is_last = False
     while not is_last:
         with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), MARK_EVERY.total_seconds())
+            await asyncio.wait_for(stopping.wait(), KEEP_EVERY.total_seconds())
         is_last = stopping.is_set()
         try:
-            await keep_mark(auth)
+            await audit_flows.seal(auth, most=MOST_SEALED)
+            if auth.db.shape.owns_accounts:
+                await keep_mark(auth)
             said = ""
         except Misconfigured as error:
             if said != str(error):
                 said = str(error)
                 log.error("%s", said)  # noqa: TRY400 - it says all that there is to say
         except (Unavailable, DatabaseFault) as error:
-            log.warning("the mark is not moved: %s", type(error).__name__)
+            log.warning("sealing the audit log is put off: %s", type(error).__name__)
