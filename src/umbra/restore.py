@@ -21,6 +21,10 @@ from umbra.core import mark as marks
 from umbra.core.errors import Misconfigured, Unavailable
 from umbra.core.events import Event, Happened
 from umbra.core.mark import Mark, Position
+from umbra.core.secret import Secret
+from umbra.crypto import envelope
+from umbra.crypto.envelope import MovedSecret, Place
+from umbra.crypto.keyring import UnreadableToken
 from umbra.db import state
 from umbra.db.transaction import DatabaseFault, Transaction
 from umbra.mail import store as mail
@@ -40,6 +44,7 @@ MOST_SEALED = 5_000
 
 DATABASE = "database_id"
 RESTORED_AT = "restored_at"
+_RESTORED_PLACE = Place("restored_at", 0, 0)
 ID_BYTES = 16
 
 _OLDER = (
@@ -65,13 +70,17 @@ class Restored:
 
 
 async def seen(auth: Auth) -> Position:
-    """Return how far this server has seen the audit log of its database go; the beginning where it keeps no mark."""
-    if not auth.db.shape.owns_accounts:
+    """Return how far this server has seen the audit log of its database go; the beginning where no mark counts.
+
+    Raises:
+        Misconfigured: The database is another one, or the mark cannot be read.
+    """
+    kept = await asyncio.to_thread(marks.read, auth.settings.data_dir) if auth.db.shape.owns_accounts else None
+    if kept is None:
         return BEGINNING
-    kept = await asyncio.to_thread(marks.read, auth.settings.data_dir)
     async with auth.db.read() as tx:
-        is_known = kept is not None and kept.database == await state.get(tx, DATABASE)
-        return kept.position if kept and is_known and not await _is_safe_since(tx, kept) else BEGINNING
+        _refuse_another(auth, kept, await state.get(tx, DATABASE))
+        return BEGINNING if await _is_safe_since(auth, tx, kept) else kept.position
 
 
 async def keep_mark(auth: Auth) -> None:
@@ -88,7 +97,8 @@ async def keep_mark(auth: Auth) -> None:
     async with auth.db.read() as tx:
         database = await state.get(tx, DATABASE) or ""
         if kept is not None:
-            await _refuse_older(auth, tx, kept, database)
+            _refuse_another(auth, kept, database)
+            await _refuse_older(auth, tx, kept)
         position = await audit.position(tx)
     if kept is None or position != kept.position:
         await asyncio.to_thread(marks.move, folder, kept, Mark(database, position, auth.clock.now()))
@@ -125,7 +135,8 @@ async def make_safe(auth: Auth) -> Restored:
         )
         await state.take(tx, account.FIRST_RUN)
         await state.put_first(tx, DATABASE, auth.entropy.token_bytes(ID_BYTES).hex())
-        await state.put(tx, RESTORED_AT, now.isoformat())
+        sealed = envelope.seal(auth.keyring, Secret(now.isoformat().encode()), _RESTORED_PLACE)
+        await state.put(tx, RESTORED_AT, sealed)
         done = Happened(Event.DATABASE_RESTORED, account.OPERATOR, detail=asdict(restored))
         await audit.keep(tx, done, now)
     await audit_flows.seal(auth)
@@ -134,19 +145,28 @@ async def make_safe(auth: Auth) -> Restored:
     return restored
 
 
-async def _refuse_older(auth: Auth, tx: Transaction, kept: Mark, database: str) -> None:
-    """Refuse a database that does not contain the mark, unless it was made safe since that was kept."""
-    file = auth.settings.data_dir / marks.FILE
+def _refuse_another(auth: Auth, kept: Mark, database: str | None) -> None:
+    """Refuse a database that is not the one of the mark."""
     if database != kept.database:
-        raise Misconfigured(_ANOTHER.format(file=file))
-    if not await audit_flows.has_been_at(auth, tx, kept.position) and not await _is_safe_since(tx, kept):
-        raise Misconfigured(_OLDER.format(file=file))
+        raise Misconfigured(_ANOTHER.format(file=auth.settings.data_dir / marks.FILE))
 
 
-async def _is_safe_since(tx: Transaction, kept: Mark) -> bool:
-    """Say whether the database was made safe since a mark was kept."""
-    restored_at = await state.get(tx, RESTORED_AT)
-    return restored_at is not None and kept.kept_at < datetime.fromisoformat(restored_at)
+async def _refuse_older(auth: Auth, tx: Transaction, kept: Mark) -> None:
+    """Refuse a database that does not contain the mark, unless it was made safe since that was kept."""
+    if not await audit_flows.has_been_at(auth, tx, kept.position) and not await _is_safe_since(auth, tx, kept):
+        raise Misconfigured(_OLDER.format(file=auth.settings.data_dir / marks.FILE))
+
+
+async def _is_safe_since(auth: Auth, tx: Transaction, kept: Mark) -> bool:
+    """Say whether the database was made safe since a mark was kept; nobody without the keys can have it say so."""
+    sealed = await state.get(tx, RESTORED_AT)
+    if sealed is None:
+        return False
+    try:
+        restored_at = envelope.unseal(auth.keyring, sealed, _RESTORED_PLACE)
+    except (UnreadableToken, MovedSecret):
+        return False
+    return kept.kept_at < datetime.fromisoformat(restored_at.reveal().decode())
 
 
 async def _mark_backup_codes(auth: Auth, tx: Transaction, now: datetime) -> int:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from support.people import Person
@@ -294,6 +295,29 @@ async def test_a_mark_tells_how_far_the_log_has_been_seen(auth: Auth, log: list[
     assert log[-1].position == await restore.seen(auth)
     await restore.make_safe(auth)
     assert len(log) < (await restore.seen(auth)).number
+
+
+async def test_nobody_without_the_keys_can_have_a_mark_count_for_nothing(auth: Auth, log: list[Sealed]) -> None:
+    await restore.keep_mark(auth)
+    for forged in ("2100-01-01T00:00:00+00:00", auth.keyring.seal(b"[1]"), Fernet(Fernet.generate_key()).encrypt(b"")):
+        async with auth.db.begin() as tx:
+            await state.put(tx, restore.RESTORED_AT, forged if isinstance(forged, str) else forged.decode())
+        assert log[-1].position == await restore.seen(auth)
+    async with auth.db.begin() as tx:
+        await state.put(tx, restore.DATABASE, "another")
+    with pytest.raises(Misconfigured, match="is not the one that"):
+        await restore.seen(auth)
+
+
+async def test_events_whose_seals_were_taken_away_are_found_by_the_mark(auth: Auth, log: list[Sealed]) -> None:
+    await restore.keep_mark(auth)
+    async with auth.db.begin() as tx:
+        unsealed = {"seq": None, "subject": None, "digest": None, "seal": None, "ip": "192.0.2.99"}
+        await tx.execute(update(AuditRow).where(AuditRow.seq >= 5).values(**unsealed))
+        await state.put(tx, flows.HEAD, chain.text_of(log[3].position))
+    await flows.seal(auth)  # as of events that had just happened
+    assert await broken(auth) is None
+    assert (len(log), Fault.REWRITTEN) == await broken(auth, seen=await restore.seen(auth))
 
 
 async def test_memory_does_not_grow_with_the_log(auth: Auth, monkeypatch: pytest.MonkeyPatch) -> None:
