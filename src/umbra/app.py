@@ -135,7 +135,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _work_beside(auth: Auth, metrics: "Metrics | None") -> AsyncIterator[None]:
     """Do regularly, beside the requests, what has to be done."""
-    regularly = [restore.keeping_mark_regularly(auth), mail.sending_regularly(auth)]
+    regularly = [restore.keeping_regularly(auth), mail.sending_regularly(auth)]
     if metrics is None:
         regularly += [upkeep.cleaning_up_regularly(auth)]
     else:

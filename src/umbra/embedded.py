@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapper
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp
 
-from umbra import upkeep
+from umbra import restore, upkeep
 from umbra.api import signin as signin_face
 from umbra.api.caller import caller_of
 from umbra.api.forms import Delivery
@@ -256,7 +256,7 @@ class Umbra(Generic[UserT]):
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        """Look whether the tables and the keys are right, answer refusals in ``app``, and clean up while it runs.
+        """Look whether the tables and the keys are right, answer refusals in ``app``; seal and clean up while it runs.
 
         Raises:
             Misconfigured: The tables are not there, or the keys do not open what is in them.
@@ -266,7 +266,7 @@ class Umbra(Generic[UserT]):
         for route in lookalikes.among(iter_route_contexts(app.routes), besides=self._other_logins):
             log.warning("%s looks like a way to sign in that does not end in umbra.sign_in", route)
         await self.check_ready()
-        async with upkeep.cleaning_up_regularly(self.auth):
+        async with restore.keeping_regularly(self.auth), upkeep.cleaning_up_regularly(self.auth):
             yield
 
     async def check_ready(self) -> None:

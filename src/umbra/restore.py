@@ -11,14 +11,20 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from umbra.audit import flows as audit_flows
 from umbra.audit import store as audit
+from umbra.audit.chain import BEGINNING
 from umbra.auth import Auth
 from umbra.backup_codes import store as backup_codes
 from umbra.challenge import store as challenges
 from umbra.core import mark as marks
 from umbra.core.errors import Misconfigured, Unavailable
 from umbra.core.events import Event, Happened
-from umbra.core.mark import Mark
+from umbra.core.mark import Mark, Position
+from umbra.core.secret import Secret
+from umbra.crypto import envelope
+from umbra.crypto.envelope import MovedSecret, Place
+from umbra.crypto.keyring import UnreadableToken
 from umbra.db import state
 from umbra.db.transaction import DatabaseFault, Transaction
 from umbra.links import store as links
@@ -31,11 +37,15 @@ from umbra.totp.algorithm import SKEW_STEPS, Step, step_at
 
 log = logging.getLogger("umbra")
 
-MARK_EVERY = timedelta(seconds=2)
-"""What a crash and a backup of the moment before it can hide is no longer than this."""
+KEEP_EVERY = timedelta(seconds=2)
+"""What a crash and a backup of the moment before it can hide is no longer than this, nor what nobody has sealed yet."""
+
+MOST_SEALED = 5_000
+"""Events that are sealed in one go; a log that has grown for years is sealed a piece at a time."""
 
 DATABASE = "database_id"
 RESTORED_AT = "restored_at"
+_RESTORED_PLACE = Place("restored_at", 0, 0)
 ID_BYTES = 16
 
 _OLDER = (
@@ -60,6 +70,20 @@ class Restored:
     mails: int = 0
 
 
+async def seen(auth: Auth) -> Position:
+    """Return how far this server has seen the audit log of its database go; the beginning where no mark counts.
+
+    Raises:
+        Misconfigured: The database is another one, or the mark cannot be read.
+    """
+    kept = await asyncio.to_thread(marks.read, auth.settings.data_dir) if auth.db.shape.owns_accounts else None
+    if kept is None:
+        return BEGINNING
+    async with auth.db.read() as tx:
+        _refuse_another(auth, kept, await state.get(tx, DATABASE))
+        return BEGINNING if await _is_safe_since(auth, tx, kept) else kept.position
+
+
 async def keep_mark(auth: Auth) -> None:
     """Move the mark to where the database is, if the database has come at least as far as the mark says.
 
@@ -74,17 +98,18 @@ async def keep_mark(auth: Auth) -> None:
     async with auth.db.read() as tx:
         database = await state.get(tx, DATABASE) or ""
         if kept is not None:
-            await _refuse_older(auth, tx, kept, database)
+            _refuse_another(auth, kept, database)
+            await _refuse_older(auth, tx, kept)
         position = await audit.position(tx)
     if kept is None or position != kept.position:
         await asyncio.to_thread(marks.move, folder, kept, Mark(database, position, auth.clock.now()))
 
 
 @asynccontextmanager
-async def keeping_mark_regularly(auth: Auth) -> AsyncIterator[None]:
-    """Keep the mark for as long as the block lasts, and once more when it has ended."""
+async def keeping_regularly(auth: Auth) -> AsyncIterator[None]:
+    """Seal the audit log, and keep the mark, for as long as the block lasts, and once more when it has ended."""
     stopping = asyncio.Event()
-    keeping = asyncio.create_task(_keep_mark_regularly(auth, stopping))
+    keeping = asyncio.create_task(_keep_regularly(auth, stopping))
     try:
         yield
     finally:
@@ -113,24 +138,38 @@ async def make_safe(auth: Auth) -> Restored:
             await links.void_every(tx)
         await state.take(tx, account.FIRST_RUN)
         await state.put_first(tx, DATABASE, auth.entropy.token_bytes(ID_BYTES).hex())
-        await state.put(tx, RESTORED_AT, now.isoformat())
+        sealed = envelope.seal(auth.keyring, Secret(now.isoformat().encode()), _RESTORED_PLACE)
+        await state.put(tx, RESTORED_AT, sealed)
         done = Happened(Event.DATABASE_RESTORED, account.OPERATOR, detail=asdict(restored))
         await audit.keep(tx, done, now)
+    await audit_flows.seal(auth)
     if auth.db.shape.owns_accounts:
         await _put_mark(auth)
     return restored
 
 
-async def _refuse_older(auth: Auth, tx: Transaction, kept: Mark, database: str) -> None:
-    """Refuse a database that does not contain the mark, unless it was made safe since that was kept."""
-    file = auth.settings.data_dir / marks.FILE
+def _refuse_another(auth: Auth, kept: Mark, database: str | None) -> None:
+    """Refuse a database that is not the one of the mark."""
     if database != kept.database:
-        raise Misconfigured(_ANOTHER.format(file=file))
-    if await audit.contains(tx, kept.position):
-        return
-    restored_at = await state.get(tx, RESTORED_AT)
-    if restored_at is None or datetime.fromisoformat(restored_at) < kept.kept_at:
-        raise Misconfigured(_OLDER.format(file=file))
+        raise Misconfigured(_ANOTHER.format(file=auth.settings.data_dir / marks.FILE))
+
+
+async def _refuse_older(auth: Auth, tx: Transaction, kept: Mark) -> None:
+    """Refuse a database that does not contain the mark, unless it was made safe since that was kept."""
+    if not await audit_flows.has_been_at(auth, tx, kept.position) and not await _is_safe_since(auth, tx, kept):
+        raise Misconfigured(_OLDER.format(file=auth.settings.data_dir / marks.FILE))
+
+
+async def _is_safe_since(auth: Auth, tx: Transaction, kept: Mark) -> bool:
+    """Say whether the database was made safe since a mark was kept; nobody without the keys can have it say so."""
+    sealed = await state.get(tx, RESTORED_AT)
+    if sealed is None:
+        return False
+    try:
+        restored_at = envelope.unseal(auth.keyring, sealed, _RESTORED_PLACE)
+    except (UnreadableToken, MovedSecret):
+        return False
+    return kept.kept_at < datetime.fromisoformat(restored_at.reveal().decode())
 
 
 async def _mark_backup_codes(auth: Auth, tx: Transaction, now: datetime) -> int:
@@ -149,19 +188,21 @@ async def _put_mark(auth: Auth) -> None:
     await asyncio.to_thread(marks.put, auth.settings.data_dir, mark)
 
 
-async def _keep_mark_regularly(auth: Auth, stopping: asyncio.Event) -> None:
+async def _keep_regularly(auth: Auth, stopping: asyncio.Event) -> None:
     said = ""
     is_last = False
     while not is_last:
         with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), MARK_EVERY.total_seconds())
+            await asyncio.wait_for(stopping.wait(), KEEP_EVERY.total_seconds())
         is_last = stopping.is_set()
         try:
-            await keep_mark(auth)
+            await audit_flows.seal(auth, most=MOST_SEALED)
+            if auth.db.shape.owns_accounts:
+                await keep_mark(auth)
             said = ""
         except Misconfigured as error:
             if said != str(error):
                 said = str(error)
                 log.error("%s", said)  # noqa: TRY400 - it says all that there is to say
         except (Unavailable, DatabaseFault) as error:
-            log.warning("the mark is not moved: %s", type(error).__name__)
+            log.warning("sealing the audit log is put off: %s", type(error).__name__)

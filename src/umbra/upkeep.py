@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from umbra.attempts import store as attempts
+from umbra.audit import flows as audit
 from umbra.auth import Auth
 from umbra.browsers import store as browsers
 from umbra.challenge import store as challenges
@@ -208,6 +209,7 @@ async def rotate(auth: Auth, progress: Callable[[int], None]) -> Rotated:
                     resealed += await totp.reseal(tx, row, _resealed(auth, row))
         progress(len(rows))
     async with auth.db.begin() as tx:
+        await audit.reseal_key(auth, tx)
         await state.put(tx, CANARY, envelope.seal(auth.keyring, _CANARY_TEXT, _CANARY_PLACE))
     return Rotated(resealed, unreadable)
 

@@ -444,3 +444,66 @@ def test_a_server_refuses_a_restored_database_until_it_was_made_safe(
         assert ["0 sessions"] == [
             line.strip() for line in umbra("after-restore", "--yes").stdout.splitlines() if "sessions" in line
         ]
+
+
+def test_a_changed_audit_log_is_told_with_an_exit_code_of_its_own(umbra: Umbra, environment: dict[str, str]) -> None:
+    for name in ("alice", "bob", "carol"):
+        add(umbra, name)
+    intact = umbra("audit", "verify", "--json")
+    assert (0, True, 3, None) == (
+        intact.exit_code, *(json.loads(intact.stdout)[name] for name in ("intact", "events", "broken")),
+    )  # fmt: skip
+    assert umbra("audit", "verify").stdout.startswith("3 events are as they were sealed, until 3 ")
+
+    lines = [json.loads(line) for line in umbra("audit", "export").stdout.splitlines()]
+    assert [1, 2, 3] == [line["seq"] for line in lines]
+    assert json.loads(intact.stdout)["digest"] == lines[-1]["digest"]
+    assert {
+        "id",
+        "at",
+        "event",
+        "reason",
+        "user_id",
+        "ip",
+        "user_agent",
+        "detail",
+        "seq",
+        "subject",
+        "digest",
+        "seal",
+    } == (lines[0].keys())
+    assert "" == umbra("audit", "export", "--since", "2100-01-01").stdout
+    refused = umbra("audit", "export", "--since", "soon")
+    assert (1, True) == (refused.exit_code, "since must be a moment" in refused.stderr)
+
+    engine = create_engine(environment["UMBRA_DATABASE_URL"].replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE audit_events SET user_agent = 'nobody' WHERE seq = 2"))
+    engine.dispose()
+    changed = umbra("audit", "verify", "--json")
+    assert 4 == changed.exit_code
+    broken = json.loads(changed.stdout)["broken"]
+    assert (2, lines[1]["id"], "altered") == (broken["seq"], broken["id"], broken["fault"])
+    assert f"BAD  at 2 (event {lines[1]['id']}): altered" in umbra("audit", "verify").stdout
+    assert "has been changed" in umbra("audit", "prune", "--before", "2100-01-01", "--yes").stderr
+
+
+def test_old_events_are_pruned_when_that_is_meant(umbra: Umbra) -> None:
+    for name in ("alice", "bob", "carol"):
+        add(umbra, name)
+    assert 1 == umbra("audit", "prune", "--before", "2100-01-01", input="n\n").exit_code
+    assert "0 events are deleted." in umbra("audit", "prune", "--before", "2020-01-01", "--yes").stdout
+    assert {"events": 2} == json.loads(umbra("audit", "prune", "--before", "2100-01-01", "--yes", "--json").stdout)
+    verified = umbra("audit", "verify", "--json")
+    assert (0, 2) == (verified.exit_code, json.loads(verified.stdout)["events"])
+
+
+def test_a_log_that_is_shorter_than_a_server_has_seen_it_is_told(umbra: Umbra, tmp_path: Path) -> None:
+    add(umbra, "alice")
+    umbra("audit", "verify")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        umbra("serve", "--port", str(taken.getsockname()[1]))
+    mark = tmp_path / "data" / "database-mark"
+    mark.write_text(json.dumps(json.loads(mark.read_text()) | {"number": 1000}))
+    cut = umbra("audit", "verify")
+    assert (4, True) == (cut.exit_code, "BAD  at 2: cut" in cut.stdout)

@@ -1,4 +1,5 @@
 import unicodedata
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -79,3 +80,22 @@ def test_a_password_is_normalised_and_otherwise_left_as_typed() -> None:
 @pytest.mark.parametrize(("text", "too_long"), [("x" * 1024, False), ("x" * 1025, True), ("é" * 513, True)])
 def test_a_password_may_have_1024_bytes(text: str, *, too_long: bool) -> None:
     assert too_long == typed.is_too_long(typed.password(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("2026-01-31", datetime(2026, 1, 31, tzinfo=UTC)),
+        ("2026-01-31T12:00:00Z", datetime(2026, 1, 31, 12, tzinfo=UTC)),
+        (" 2026-01-31 14:00+02:00 ", datetime(2026, 1, 31, 12, tzinfo=UTC)),
+    ],
+)
+def test_a_moment_is_in_utc_unless_it_says_otherwise(text: str, meant: datetime) -> None:
+    assert meant == typed.moment("since", text)
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-02-30", "0001-01-01T00:00:00+12:00", "1769860800"])
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="invalid_request") as refusal:
+        typed.moment("since", text)
+    assert ("since",) == tuple(field for field, _ in refusal.value.problems)

@@ -13,6 +13,7 @@ from support.backups import Backup, backup_of
 from support.mail import PostOffice, free_port, mailing
 from support.people import Person
 from umbra import restore
+from umbra.audit import flows
 from umbra.audit import store as audit
 from umbra.auth import Auth
 from umbra.backup_codes.tables import BackupCodeRow
@@ -32,13 +33,19 @@ from umbra.users.tables import UserRow
 @pytest.fixture
 async def backup(auth: Auth, enrolled: Person, database_url: str) -> AsyncIterator[Backup]:
     """A backup of the moment at which Alice had enrolled, with the mark of a server that runs."""
-    await restore.keep_mark(auth)
+    await keep(auth)
     async with backup_of(auth.db, database_url) as taken:
         yield taken
 
 
 def mark_file(auth: Auth) -> Path:
     return auth.settings.data_dir / marks.FILE
+
+
+async def keep(auth: Auth) -> None:
+    """Do what a server does every two seconds."""
+    await flows.seal(auth)
+    await restore.keep_mark(auth)
 
 
 async def count(auth: Auth, row: type[Base]) -> int:
@@ -69,26 +76,26 @@ async def test_a_server_does_not_start_on_a_database_that_is_older_than_its_mark
     auth: Auth, enrolled: Person, backup: Backup
 ) -> None:
     await enrolled.sign_in()
-    await restore.keep_mark(auth)
-    await restore.keep_mark(auth)  # nothing has happened since
+    await keep(auth)
+    await keep(auth)  # nothing has happened since
     await backup.restore()
 
     with pytest.raises(Misconfigured, match="umbra after-restore"):
-        await restore.keep_mark(auth)
+        await keep(auth)
     kept = mark_file(auth).read_text()
     await enrolled.sign_in()
     await enrolled.sign_in()  # what happens now is as much, and is something else
     with pytest.raises(Misconfigured, match="umbra after-restore"):
-        await restore.keep_mark(auth)
+        await keep(auth)
     assert kept == mark_file(auth).read_text()
 
     await restore.make_safe(auth)
-    await restore.keep_mark(auth)
+    await keep(auth)
 
 
 async def test_a_backup_of_this_very_moment_is_no_older_database(auth: Auth, enrolled: Person, backup: Backup) -> None:
     await backup.restore()
-    await restore.keep_mark(auth)
+    await keep(auth)
 
 
 async def test_another_servers_mark_is_good_again_when_the_database_was_made_safe_since(
@@ -98,31 +105,32 @@ async def test_another_servers_mark_is_good_again_when_the_database_was_made_saf
     (tmp_path / "other").mkdir()
     clock.move(timedelta(seconds=1))
     await enrolled.sign_in()
-    await restore.keep_mark(auth)
-    await restore.keep_mark(other)
+    await keep(auth)
+    await keep(other)
     await backup.restore()
+    clock.move(timedelta(seconds=1))
     await restore.make_safe(auth)
-    await restore.keep_mark(other)
+    await keep(other)
 
     clock.move(timedelta(seconds=1))
     await enrolled.client.get("/")
-    await restore.keep_mark(other)
+    await keep(other)
     clock.move(timedelta(minutes=1))
     await enrolled.sign_in()
-    await restore.keep_mark(other)
+    await keep(other)
     await backup.restore()  # the same backup again: what made it safe is not in it
     with pytest.raises(Misconfigured, match="umbra after-restore"):
-        await restore.keep_mark(other)
+        await keep(other)
 
 
 async def test_another_database_is_refused_and_the_file_named(auth: Auth, enrolled: Person, backup: Backup) -> None:
     async with auth.db.begin() as tx:
         await state.put(tx, restore.DATABASE, "another")
     with pytest.raises(Misconfigured, match=r"serve another database, delete the file") as refusal:
-        await restore.keep_mark(auth)
+        await keep(auth)
     assert str(mark_file(auth)) in str(refusal.value)
     mark_file(auth).unlink()
-    await restore.keep_mark(auth)
+    await keep(auth)
 
 
 async def test_a_backup_from_before_there_was_a_mark_is_refused_and_can_be_made_safe(
@@ -131,19 +139,19 @@ async def test_a_backup_from_before_there_was_a_mark_is_refused_and_can_be_made_
     async with auth.db.begin() as tx:
         await state.take(tx, restore.DATABASE)
     with pytest.raises(Misconfigured, match="umbra after-restore"):
-        await restore.keep_mark(auth)
+        await keep(auth)
     await restore.make_safe(auth)
-    await restore.keep_mark(auth)
+    await keep(auth)
 
 
 async def test_a_mark_that_cannot_be_read_is_refused(auth: Auth, enrolled: Person, backup: Backup) -> None:
     mark_file(auth).write_text("{}")
     with pytest.raises(Misconfigured, match="database-mark cannot be read"):
-        await restore.keep_mark(auth)
+        await keep(auth)
 
 
 async def test_the_mark_is_private_and_whoever_comes_second_leaves_it(auth: Auth, enrolled: Person) -> None:
-    await restore.keep_mark(auth)
+    await keep(auth)
     assert 0o600 == stat.S_IMODE(mark_file(auth).stat().st_mode)
     folder = auth.settings.data_dir
     first = marks.read(folder)
@@ -155,7 +163,7 @@ async def test_the_mark_is_private_and_whoever_comes_second_leaves_it(auth: Auth
 
 
 async def test_a_server_keeps_its_mark_when_it_stops(auth: Auth, enrolled: Person) -> None:
-    async with restore.keeping_mark_regularly(auth):
+    async with restore.keeping_regularly(auth):
         await enrolled.sign_in()
     async with auth.db.read() as tx:
         now_at = await audit.position(tx)
@@ -168,9 +176,9 @@ async def test_a_running_server_says_that_its_database_has_become_older(
     auth: Auth, enrolled: Person, backup: Backup, caplog: pytest.LogCaptureFixture
 ) -> None:
     await enrolled.sign_in()
-    await restore.keep_mark(auth)
+    await keep(auth)
     await backup.restore()
-    async with restore.keeping_mark_regularly(auth):
+    async with restore.keeping_regularly(auth):
         pass
     assert "umbra after-restore" in caplog.text
 

@@ -10,7 +10,8 @@ from mail.conftest import links_in
 from support.mail import PostOffice
 from support.people import Person
 from support.trips import counted, headers_of
-from umbra.audit.store import AuditEvent, newest
+from umbra.audit.event import AuditEvent
+from umbra.audit.store import newest
 from umbra.auth import Auth
 from umbra.core.clock import FixedClock
 from umbra.links.purposes import LIFETIMES, PAGES, Purpose

@@ -15,7 +15,8 @@ from support.mail import PostOffice, free_port, mailing
 from support.people import BASE_URL, Person
 from umbra.app import application
 from umbra.attempts import store as attempts
-from umbra.audit.store import AuditEvent, newest
+from umbra.audit.event import AuditEvent
+from umbra.audit.store import newest
 from umbra.auth import Auth
 from umbra.core.clock import FixedClock
 from umbra.core.errors import NotFound, Refused

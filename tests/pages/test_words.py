@@ -12,7 +12,7 @@ from pages.browsing import Browser, sound
 from support.people import Person
 from umbra import words
 from umbra.attempts.errors import AttemptsSpent
-from umbra.audit.store import AuditEvent
+from umbra.audit.event import AuditEvent
 from umbra.core import agents
 from umbra.core.errors import InvalidRequest
 from umbra.core.events import Event

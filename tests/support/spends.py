@@ -76,6 +76,18 @@ ONCE = {
     ),
     "a session's token": Once("SessionRow", "token_hash", "sessions/store.py renewed", ("sessions/store.py created",)),
     "the first-run link": Once("StateRow", ROW, "db/state.py take", ("db/state.py put", "db/state.py put_first")),
+    "a place in the chain of the audit log": Once(
+        "AuditRow",
+        "seq",
+        "audit/store.py _PUT_SEALS",
+        ("audit/store.py kept", "audit/store.py keep_for"),  # new rows, without one
+    ),
+    "the end of the chain": Once(
+        "StateRow",
+        "value",
+        "db/state.py swap",
+        ("db/state.py put", "db/state.py put_first"),  # other facts; and where the chain begins
+    ),
     "a mail that waits": Once(
         "OutboxRow",
         "next_attempt_at",

@@ -1,12 +1,26 @@
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, insert, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    String,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.sql.dml import UpdateBase
 
+from umbra.audit.chain import BEGINNING, Sealed
+from umbra.audit.event import AuditEvent
 from umbra.audit.tables import AuditRow
 from umbra.core.clock import Clock
 from umbra.core.errors import Unavailable
@@ -15,7 +29,7 @@ from umbra.core.ids import UserId
 from umbra.core.mark import Position
 from umbra.db.database import Database
 from umbra.db.statements import insert_given
-from umbra.db.transaction import Chain, Transaction
+from umbra.db.transaction import Chain, Statement, Transaction
 
 log = logging.getLogger("umbra.audit")
 
@@ -24,6 +38,13 @@ DONE = "done"
 """What stands for the reason of what was not refused."""
 
 _COLUMNS = ("at", "event", "reason", "user_id", "ip", "user_agent", "detail")
+
+SEALED_AT_ONCE = 100
+"""Events that one statement seals; it is written for as many, and compiled once."""
+
+_PUT = ("id", "seq", "subject", "digest", "seal")
+_PLACES = [f"{name}_{number}" for number in range(SEALED_AT_ONCE) for name in _PUT]
+
 _TYPES = {column.name: column.type for column in AuditRow.__table__.columns}
 
 
@@ -40,31 +61,6 @@ def signalled(given: ColumnElement[bool]) -> UpdateBase:
 
 _KEEP = Chain(kept)
 _KEEP_AND_SIGNAL = Chain(kept, signalled)
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEvent:
-    """One line, as an operator reads it."""
-
-    id: int
-    at: datetime
-    event: str
-    reason: str | None
-    user_id: int | None
-    ip: str | None
-    user_agent: str | None
-    detail: dict[str, Any] | None
-
-    @property
-    def by(self) -> int | None:
-        """The operator who made it happen; ``None`` of what others did, and of the command line."""
-        by: int | None = (self.detail or {}).get("by")
-        return by
-
-    @property
-    def is_operators(self) -> bool:
-        """Say whether an operator made it happen, on the pages or by the command line."""
-        return "by" in (self.detail or {})
 
 
 Keep = Callable[[Transaction, Happened, datetime], Awaitable[None]]
@@ -85,17 +81,88 @@ async def keep_for(tx: Transaction, accounts: Select[Any], happened: Happened, a
     return (await tx.execute(select(func.count()).select_from(of_each))).scalar_one()
 
 
+_EVENT = (
+    AuditRow.id,
+    AuditRow.at,
+    AuditRow.event,
+    AuditRow.reason,
+    AuditRow.user_id,
+    AuditRow.ip,
+    AuditRow.user_agent,
+    AuditRow.detail,
+)
+_CHAIN = (AuditRow.seq, AuditRow.subject, AuditRow.digest, AuditRow.seal)
+
+_UNSEALED = Statement(select(*_EVENT).where(AuditRow.seq.is_(None)).order_by(AuditRow.id).limit(SEALED_AT_ONCE))
+
+_NEWEST_SEALED = Statement(
+    select(AuditRow.seq, AuditRow.digest).where(AuditRow.seq.is_not(None)).order_by(AuditRow.seq.desc()).limit(1)
+)
+
+_GIVEN = union_all(
+    *(
+        select(
+            bindparam(f"id_{number}", type_=Integer).label("id"),
+            bindparam(f"seq_{number}", type_=Integer).label("seq"),
+            *(bindparam(f"{name}_{number}", type_=String).label(name) for name in ("subject", "digest", "seal")),
+        )
+        for number in range(SEALED_AT_ONCE)
+    )
+).subquery("given")
+
+_PUT_SEALS = Statement(
+    update(AuditRow)
+    .where(AuditRow.id == _GIVEN.c.id, AuditRow.seq.is_(None))
+    .values(seq=_GIVEN.c.seq, subject=_GIVEN.c.subject, digest=_GIVEN.c.digest, seal=_GIVEN.c.seal)
+    .returning(AuditRow.id)
+)
+
+
+async def unsealed(tx: Transaction) -> list[AuditEvent]:
+    """Return the oldest events that have no place in the chain yet, as many as are sealed at once."""
+    return [AuditEvent(*row) for row in await tx.execute(_UNSEALED)]
+
+
+async def put_seals(tx: Transaction, sealed: Sequence[Sealed]) -> int:
+    """Give events their places in the chain, unless they have some, and return how many got theirs."""
+    values: dict[str, Any] = dict.fromkeys(_PLACES)
+    for number, one in enumerate(sealed):
+        places = (one.said.id, one.seq, one.subject, one.digest, one.seal)
+        values |= {f"{name}_{number}": value for name, value in zip(_PUT, places, strict=True)}
+    return len((await tx.execute(_PUT_SEALS, **values)).all())
+
+
+async def sealed_after(tx: Transaction, seq: int | None, limit: int) -> list[Sealed]:
+    """Return up to ``limit`` events in the order of the chain, behind a place or from whichever is the first."""
+    behind = AuditRow.seq.is_not(None) if seq is None else AuditRow.seq > seq
+    rows = await tx.execute(select(*_EVENT, *_CHAIN).where(behind).order_by(AuditRow.seq).limit(limit))
+    return [
+        Sealed(AuditEvent(*row[: len(_EVENT)]), row.seq or 0, row.subject, row.digest or "", row.seal or "")
+        for row in rows
+    ]
+
+
+async def first_since(tx: Transaction, at: datetime) -> int | None:
+    """Return the first place of an event that is no older than ``at``, if there is one."""
+    since = select(func.min(AuditRow.seq)).where(AuditRow.seq.is_not(None), AuditRow.at >= at)
+    return (await tx.execute(since)).scalar_one()
+
+
 async def position(tx: Transaction) -> Position:
-    """Return how far the log has come."""
-    newest = select(AuditRow.id, AuditRow.at).order_by(AuditRow.id.desc()).limit(1)
-    row = (await tx.execute(newest)).one_or_none()
-    return Position() if row is None else Position(row.id, row.at.isoformat())
+    """Return how far the chain has come."""
+    row = (await tx.execute(_NEWEST_SEALED)).one_or_none()
+    return BEGINNING if row is None else Position(row.seq or 0, row.digest or "")
 
 
-async def contains(tx: Transaction, position: Position) -> bool:
-    """Say whether the log has been at a position."""
-    at = (await tx.execute(select(AuditRow.at).where(AuditRow.id == position.number))).scalar_one_or_none()
-    return position == Position() or (at is not None and at.isoformat() == position.digest)
+async def digest_at(tx: Transaction, seq: int) -> str | None:
+    """Return the digest in one place of the chain, if there is one."""
+    return (await tx.execute(select(AuditRow.digest).where(AuditRow.seq == seq))).scalar_one_or_none()
+
+
+async def delete_until(tx: Transaction, seq: int) -> int:
+    """Delete the events up to a place of the chain, and return how many."""
+    gone = await tx.execute(delete(AuditRow).where(AuditRow.seq <= seq).returning(AuditRow.id))
+    return len(gone.all())
 
 
 class DatabaseSink:
@@ -148,16 +215,7 @@ async def newest(
 
     ``event`` and ``reason`` leave the others out; the reason of what was done is ``DONE``.
     """
-    wanted = select(
-        AuditRow.id,
-        AuditRow.at,
-        AuditRow.event,
-        AuditRow.reason,
-        AuditRow.user_id,
-        AuditRow.ip,
-        AuditRow.user_agent,
-        AuditRow.detail,
-    ).order_by(AuditRow.id.desc())
+    wanted = select(*_EVENT).order_by(AuditRow.id.desc())
     if user_id is not None:
         wanted = wanted.where(AuditRow.user_id == user_id)
     if before is not None:

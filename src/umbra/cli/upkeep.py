@@ -1,16 +1,23 @@
+import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from umbra.cli.common import json_option, ready, run, show
 
 if TYPE_CHECKING:
-    from umbra.audit.store import AuditEvent
+    from umbra.audit.chain import Sealed
+    from umbra.audit.event import AuditEvent
+    from umbra.audit.flows import Verified
     from umbra.auth import Auth
     from umbra.doctor import Finding
     from umbra.restore import Restored
     from umbra.upkeep import Cleaned
+
+
+CHANGED = 4
+"""The exit code that says that somebody has changed the audit log."""
 
 
 @click.group()
@@ -39,6 +46,78 @@ def list_(limit: int, name: str | None, *, as_json: bool) -> None:
         for one in events
     )
     show([{**asdict(one), "at": one.at.isoformat()} for one in events], "\n".join(lines), as_json=as_json)
+
+
+@audit.command()
+@json_option
+@click.pass_context
+def verify(ctx: click.Context, *, as_json: bool) -> None:
+    """Look whether anybody has changed the audit log, and exit with 4 when somebody has."""
+    from umbra import restore
+    from umbra.audit import flows
+    from umbra.audit.chain import FAULTS
+
+    async def work(auth: "Auth") -> "Verified":
+        await ready(auth)
+        return await flows.verify(auth, seen=await restore.seen(auth))
+
+    found = run(work)
+    broken = found.broken
+    text = f"{found.events} events are as they were sealed, until {found.until.number} {found.until.digest}."
+    fault = None
+    if broken is not None:
+        fault = {"seq": broken.seq, "id": broken.id, "fault": broken.fault, "meaning": FAULTS[broken.fault]}
+        which = "" if broken.id is None else f" (event {broken.id})"
+        text += f"\nBAD  at {broken.seq}{which}: {broken.fault}, {FAULTS[broken.fault]}."
+    value = {"intact": broken is None, "events": found.events, "seq": found.until.number, "digest": found.until.digest}
+    show(value | {"broken": fault}, text, as_json=as_json)
+    ctx.exit(0 if broken is None else CHANGED)
+
+
+@audit.command()
+@click.option("--since", help="Begin with the first event that is no older: 2026-01-31 or 2026-01-31T12:00:00Z.")
+def export(since: str | None) -> None:
+    """Print the audit log as lines of JSON, the oldest event first."""
+    from umbra.audit import flows
+    from umbra.core import typed
+
+    begin = typed.moment("since", since) if since is not None else None
+
+    async def work(auth: "Auth") -> None:
+        await ready(auth)
+        async for one in flows.export(auth, begin):
+            click.echo(json.dumps(_as_dict(one), default=str))
+
+    run(work)
+
+
+@audit.command()
+@click.option("--before", required=True, help="Keep the events from then on: 2026-01-31 or 2026-01-31T12:00:00Z.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def prune(before: str, *, yes: bool, as_json: bool) -> None:
+    """Delete old events, so that the rest can be verified."""
+    from umbra.audit import flows
+    from umbra.core import typed
+    from umbra.signin import account
+
+    end = typed.moment("before", before)
+    if not yes:
+        click.confirm(f"Delete all events before {end:%Y-%m-%d %H:%M:%S} UTC?", abort=True, err=True)
+
+    async def work(auth: "Auth") -> int:
+        await ready(auth)
+        return await flows.prune(auth, end, account.OPERATOR)
+
+    count = run(work)
+    show({"events": count}, f"{count} events are deleted.", as_json=as_json)
+
+
+def _as_dict(one: "Sealed") -> dict[str, Any]:
+    from umbra.audit import chain
+
+    places = {"seq": one.seq, "subject": one.subject, "digest": one.digest, "seal": one.seal}
+    return asdict(one.said) | {"at": chain.moment(one.said.at)} | places
 
 
 @click.command()

@@ -21,6 +21,7 @@ class Event(StrEnum):
     ACCOUNT_CREATED = "account_created"
     ACCOUNT_DISABLED = "account_disabled"
     ACCOUNT_ENABLED = "account_enabled"
+    AUDIT_PRUNED = "audit_pruned"
     AUTHENTICATOR_CONFIRMED = "authenticator_confirmed"
     AUTHENTICATOR_REMOVED = "authenticator_removed"
     AUTHENTICATOR_RENAMED = "authenticator_renamed"

@@ -5,6 +5,7 @@ text are how Warehouse's replay guard was passed (TOB-PYPI26-9).
 """
 
 import unicodedata
+from datetime import UTC, datetime
 from typing import NewType
 
 from umbra.core.errors import InvalidRequest
@@ -76,6 +77,19 @@ def search(text: str) -> str:
         InvalidRequest: It is empty, longer than any address, or holds characters that do not print.
     """
     return _line("search", text, EMAIL_MAX_CHARACTERS)
+
+
+def moment(field: str, text: str) -> datetime:
+    """Return ``text`` as a moment: a date, or date and time, as ISO 8601 writes them; without a zone it is in UTC.
+
+    Raises:
+        InvalidRequest: It is none.
+    """
+    try:
+        at = datetime.fromisoformat(text.strip())
+        return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidRequest((field, "must be a moment, such as 2026-01-31 or 2026-01-31T12:00:00Z")) from None
 
 
 def password(text: str) -> Secret[str]:

@@ -119,7 +119,7 @@ class Guest:
         """Return a copy of a table; its constraints have names that no convention of the host's changes."""
         columns = [self._column(column) for column in ours.columns]
         named = [self._constraint(one) for one in ours.constraints]
-        indexes = [Index(self._name(one.name), *(column.name for column in one.columns)) for one in ours.indexes]
+        indexes = [self._index(one) for one in ours.indexes]
         options = {f"sqlite_{name}": value for name, value in ours.dialect_options["sqlite"].items() if value}
         return Table(self.shape.name(ours.name), metadata, *columns, *named, *indexes, **options)
 
@@ -139,6 +139,10 @@ class Guest:
                 return ours.impl_instance
             case _:
                 return ours
+
+    def _index(self, one: Index) -> Index:
+        where = {f"{name}_where": one.dialect_options[name]["where"] for name in ("postgresql", "sqlite")}
+        return Index(self._name(one.name), *(column.name for column in one.columns), unique=one.unique, **where)
 
     def _constraint(self, one: Any) -> Any:
         columns = [column.name for column in one.columns]

@@ -1,6 +1,6 @@
 """Facts about this installation, each one kept once for all its servers."""
 
-from sqlalchemy import String, Text, delete, select
+from sqlalchemy import String, Text, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from umbra.db.base import Base
@@ -34,6 +34,14 @@ async def put(tx: Transaction, name: str, value: str) -> None:
 async def put_first(tx: Transaction, name: str, value: str) -> None:
     """Set a fact unless it is known."""
     await tx.execute(insert(StateRow).values(name=name, value=value).on_conflict_do_nothing())
+
+
+async def swap(tx: Transaction, name: str, old: str, new: str) -> bool:
+    """Set a fact that still has the value ``old``, and say whether it had; of many at once one finds it so."""
+    swapped = (
+        update(StateRow).where(StateRow.name == name, StateRow.value == old).values(value=new).returning(StateRow.name)
+    )
+    return (await tx.execute(swapped)).first() is not None
 
 
 async def take(tx: Transaction, name: str, value: str | None = None) -> bool:

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from umbra.audit.store import AuditEvent
+from umbra.audit.event import AuditEvent
 from umbra.words import marked
 
 DONE = {
     "account_created": marked("The account was made"),
     "account_disabled": marked("The operator disabled the account"),
     "account_enabled": marked("The operator enabled the account"),
+    "audit_pruned": marked("Old events were deleted"),
     "authenticator_confirmed": marked("An authenticator was added"),
     "authenticator_removed": marked("An authenticator was removed"),
     "authenticator_renamed": marked("An authenticator got another name"),

@@ -8,7 +8,7 @@ from datetime import datetime
 from umbra.attempts import store as attempts
 from umbra.attempts.store import Standing
 from umbra.audit import store as audit
-from umbra.audit.store import AuditEvent
+from umbra.audit.event import AuditEvent
 from umbra.auth import Auth
 from umbra.backup_codes import store as backup_codes
 from umbra.browsers import store as browsers
