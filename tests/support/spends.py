@@ -32,7 +32,7 @@ ONCE = {
         "AuthenticatorRow",
         "last_step",
         "totp/store.py moved",
-        ("totp/store.py put_imported",),  # a new row, with what another application had accepted
+        ("totp/store.py put_imported", "removals/store.py restore"),  # new rows, with what had been accepted before
     ),
     "the digits of a code": Once(
         "UsageRow",
@@ -40,7 +40,12 @@ ONCE = {
         "totp/store.py recorded",
         ("totp/store.py put_used", "totp/store.py delete_old_usage"),  # the same from elsewhere; past every rule
     ),
-    "a set-up": Once("AuthenticatorRow", "confirmed_at", "totp/store.py switch_on", ("totp/store.py put_imported",)),
+    "a set-up": Once(
+        "AuthenticatorRow",
+        "confirmed_at",
+        "totp/store.py switch_on",
+        ("totp/store.py put_imported", "removals/store.py restore"),
+    ),
     "a backup code": Once(
         "BackupCodeRow",
         "used_at",
@@ -74,6 +79,12 @@ ONCE = {
     "the first-run link": Once("StateRow", ROW, "db/state.py take", ("db/state.py put", "db/state.py put_first")),
     "a mail that waits": Once(
         "OutboxRow", "next_attempt_at", "mail/store.py _CLAIM", ("mail/store.py queued", "mail/store.py _settle")
+    ),
+    "what was removed": Once(
+        "RemovedRow",
+        ROW,
+        "removals/store.py take",
+        ("removals/store.py keep", "removals/store.py forget", "removals/store.py delete_old"),
     ),
     "a link in a mail": Once("LinkRow", "used_at", "links/store.py _SPEND"),
 }
