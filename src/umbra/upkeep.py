@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from umbra.attempts import store as attempts
 from umbra.audit import flows as audit
@@ -16,12 +17,13 @@ from umbra.challenge import store as challenges
 from umbra.core.errors import Misconfigured, Unavailable
 from umbra.core.secret import Secret
 from umbra.crypto import envelope
-from umbra.crypto.envelope import MovedSecret, Place
+from umbra.crypto.envelope import MovedSecret, Place, SealedRow
 from umbra.crypto.keyring import UnreadableToken
 from umbra.db import revision, state
 from umbra.db.transaction import DatabaseFault, Transaction
 from umbra.links import store as links
 from umbra.mail import store as mail
+from umbra.removals import store as removals
 from umbra.sessions import store as sessions
 from umbra.totp import store as totp
 from umbra.totp.algorithm import step_at
@@ -45,6 +47,22 @@ _KEYS_DO_NOT_OPEN = (
 )
 
 
+class Sealing(Protocol):
+    """A store whose rows hold sealed secrets; a module is one."""
+
+    async def sealed_after(self, tx: Transaction, after: int, limit: int) -> list[SealedRow]:
+        """Return some of them, behind a row."""
+        ...
+
+    async def reseal(self, tx: Transaction, row: SealedRow, sealed: str) -> bool:
+        """Put another token of the same secret into a row."""
+        ...
+
+    async def count_all(self, tx: Transaction) -> int:
+        """Return how many there are."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Cleaned:
     """How many rows of each kind were deleted."""
@@ -57,6 +75,7 @@ class Cleaned:
     browsers: int
     mails: int = 0
     links: int = 0
+    removed_authenticators: int = 0
 
 
 async def clean_up(auth: Auth) -> Cleaned:
@@ -85,17 +104,13 @@ async def overdue(auth: Auth, at: datetime) -> int:
         return used_codes + expired + await sessions.count_expired(tx, at, auth.settings.session_idle)
 
 
-async def _clean_up_ours(auth: Auth, now: datetime) -> tuple[int, int]:
+async def _clean_up_ours(auth: Auth, now: datetime) -> tuple[int, int, int]:
     """Delete what is past its life in the tables that a host does not have."""
     return (
         await _in_batches(auth, lambda tx: mail.delete_old(tx, now, CLEANUP_BATCH_ROWS)),
         await _in_batches(auth, lambda tx: links.delete_expired(tx, now, CLEANUP_BATCH_ROWS)),
+        await _in_batches(auth, lambda tx: removals.delete_old(tx, now, CLEANUP_BATCH_ROWS)),
     )
-
-
-async def _clean_up_mails(auth: Auth, now: datetime) -> int:
-    """Delete mail of which nobody asks any more, from a table that a host does not have."""
-    return await _in_batches(auth, lambda tx: mail.delete_old(tx, now, CLEANUP_BATCH_ROWS))
 
 
 def tell_nobody(_cleaned: Cleaned) -> None:
@@ -143,7 +158,7 @@ async def check_canary(auth: Auth) -> None:
     async with auth.db.begin() as tx:
         sealed = await state.get(tx, CANARY)
         if sealed is None:
-            if await totp.count_all(tx):
+            if await _count_sealed(auth, tx):
                 raise Misconfigured(_KEYS_DO_NOT_OPEN)
             await state.put_first(tx, CANARY, envelope.seal(auth.keyring, _CANARY_TEXT, _CANARY_PLACE))
             return
@@ -176,7 +191,7 @@ async def key_use(auth: Auth) -> KeyUse:
     """Open every sealed row and count which key did it."""
     counts: Counter[str | None] = Counter()
     moved = 0
-    async for rows in _sealed_rows(auth):
+    async for rows, _ in _sealed_rows(auth):
         counts.update(_key_of(auth, row) for row in rows)
         moved += sum(_is_moved(auth, row) for row in rows)
     return KeyUse({key_id: counts[key_id] for key_id in auth.keyring.key_ids}, counts[None], moved)
@@ -199,14 +214,14 @@ async def rotate(auth: Auth, progress: Callable[[int], None]) -> Rotated:
     """
     newest = auth.keyring.key_ids[0]
     resealed = unreadable = 0
-    async for rows in _sealed_rows(auth):
+    async for rows, store in _sealed_rows(auth):
         async with auth.db.begin() as tx:
             for row in rows:
                 key_id = _key_of(auth, row)
                 if key_id is None:
                     unreadable += 1
                 elif key_id != newest:
-                    resealed += await totp.reseal(tx, row, _resealed(auth, row))
+                    resealed += await store.reseal(tx, row, _resealed(auth, row))
         progress(len(rows))
     async with auth.db.begin() as tx:
         await audit.reseal_key(auth, tx)
@@ -217,7 +232,19 @@ async def rotate(auth: Auth, progress: Callable[[int], None]) -> Rotated:
 async def count_sealed(auth: Auth) -> int:
     """Return how many sealed secrets there are."""
     async with auth.db.read() as tx:
-        return await totp.count_all(tx)
+        return await _count_sealed(auth, tx)
+
+
+async def _count_sealed(auth: Auth, tx: Transaction) -> int:
+    return sum([await store.count_all(tx) for store in _sealing(auth)])
+
+
+def _sealing(auth: Auth) -> tuple[Sealing, ...]:
+    """Return the stores that hold sealed secrets, in an order in which none gets past a rotation.
+
+    What is removed while that runs goes on to the second; what is brought back is sealed anew on its way.
+    """
+    return (totp, removals) if auth.db.shape.owns_accounts else (totp,)
 
 
 async def _in_batches(auth: Auth, delete: Callable[[Transaction], Awaitable[int]]) -> int:
@@ -230,25 +257,27 @@ async def _in_batches(auth: Auth, delete: Callable[[Transaction], Awaitable[int]
             return total
 
 
-async def _sealed_rows(auth: Auth) -> AsyncIterator[list[totp.SealedRow]]:
-    after = 0
-    while True:
-        async with auth.db.read() as tx:
-            rows = await totp.sealed_after(tx, after, ROTATION_BATCH_ROWS)
-        if not rows:
-            return
-        yield rows
-        after = rows[-1].id
+async def _sealed_rows(auth: Auth) -> AsyncIterator[tuple[list[SealedRow], Sealing]]:
+    for store in _sealing(auth):
+        after = 0
+        while rows := await _sealed_after(auth, store, after):
+            yield rows, store
+            after = rows[-1].id
 
 
-def _key_of(auth: Auth, row: totp.SealedRow) -> str | None:
+async def _sealed_after(auth: Auth, store: Sealing, after: int) -> list[SealedRow]:
+    async with auth.db.read() as tx:
+        return await store.sealed_after(tx, after, ROTATION_BATCH_ROWS)
+
+
+def _key_of(auth: Auth, row: SealedRow) -> str | None:
     try:
         return auth.keyring.open(row.sealed)[1]
     except UnreadableToken:
         return None
 
 
-def _is_moved(auth: Auth, row: totp.SealedRow) -> bool:
+def _is_moved(auth: Auth, row: SealedRow) -> bool:
     try:
         envelope.unseal(auth.keyring, row.sealed, Place(PURPOSE, row.user_id, row.id))
     except MovedSecret:
@@ -258,7 +287,7 @@ def _is_moved(auth: Auth, row: totp.SealedRow) -> bool:
     return False
 
 
-def _resealed(auth: Auth, row: totp.SealedRow) -> str:
+def _resealed(auth: Auth, row: SealedRow) -> str:
     """Seal the same plaintext anew, as it is: a secret that was moved here stays one that does not belong."""
     plaintext, _ = auth.keyring.open(row.sealed)
     return auth.keyring.seal(plaintext)

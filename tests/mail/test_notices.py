@@ -16,12 +16,16 @@ from umbra.attempts.tables import AttemptsRow
 from umbra.audit.store import DatabaseSink, newest
 from umbra.auth import Auth
 from umbra.core.clock import FixedClock
+from umbra.crypto import tokens
 from umbra.db.statements import insert
+from umbra.links import store as links
+from umbra.links.purposes import Purpose
 from umbra.mail import flows
 from umbra.mail.kinds import TEN_A_DAY, Kind
 from umbra.mail.tables import OutboxRow
 from umbra.signin import account, operating
 from umbra.signin.operating import COMMAND_LINE
+from umbra.users import store as users
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -68,6 +72,16 @@ async def forget_password(alice: Person, auth: Auth) -> None:
 async def disable(alice: Person, auth: Auth) -> None:
     body = {"password": alice.password, "code": alice.fresh_code()}
     assert 204 == (await alice.post("/totp/disable", body)).status_code
+
+
+async def undo_disable(alice: Person, auth: Auth) -> None:
+    await disable(alice, auth)
+    token = tokens.LINK.new(auth.entropy)
+    async with auth.db.begin() as tx:
+        user_id = (await users.by_name(tx, "alice")).user.id
+        hashed = tokens.LINK.hash_of_new(token)
+        await links.put(tx, user_id, Purpose.UNDO_REMOVAL, hashed, ALICES, auth.clock.now())
+    assert 204 == (await alice.post("/undo", {"token": token.reveal()})).status_code
 
 
 async def disable_by_backup_code(alice: Person, auth: Auth) -> None:
@@ -131,6 +145,7 @@ HAPPENINGS = [
     (forget_password, "A new password for your account", "The address works once, and for half an hour"),
     (disable, "The second factor was turned off", "was turned off. All of"),
     (disable_by_backup_code, "The second factor was turned off", "turned off with a backup code"),
+    (undo_disable, "Your second factor is back", "It has the authenticator apps that it had before"),
     (reset, "Your second factor was removed", "Whoever runs Umbra has removed every authenticator app"),
     (disable_account, "Your account was disabled", "Whoever runs Umbra has disabled your account"),
     (enable_account, "Your account was enabled again", "it can be signed in to again"),
@@ -182,7 +197,7 @@ def test_every_kind_of_mail_has_its_happening() -> None:
     told = {Kind.AUTHENTICATOR_ADDED, Kind.AUTHENTICATOR_REMOVED, Kind.BACKUP_CODE_USED, Kind.BACKUP_CODES_MADE,
             Kind.PASSWORD_CHANGED, Kind.PASSWORD_RESET, Kind.SECOND_FACTOR_DISABLED, Kind.SECOND_FACTOR_RESET,
             Kind.AUTHENTICATORS_LOCKED, Kind.CODE_REPLAYED, Kind.NEW_BROWSER, Kind.ACCOUNT_DISABLED,
-            Kind.ACCOUNT_ENABLED, Kind.BACKUP_CODES_DUE}  # fmt: skip
+            Kind.ACCOUNT_ENABLED, Kind.BACKUP_CODES_DUE, Kind.SECOND_FACTOR_RESTORED}  # fmt: skip
     assert set(Kind) - {Kind.TEST} == told
     assert len(told) == len({subject for _, subject, _ in HAPPENINGS})
 

@@ -201,3 +201,30 @@ async def test_an_undo_that_was_done_says_where_to_go(
         again = sound(answer, 400)
         assert ["This link is not in use"] == again.headings
         assert "/sign-in" in again.links
+
+
+async def test_whoever_did_not_turn_it_off_turns_it_on_again_with_one_button(
+    alice: Person, browser: Browser, auth: Auth, office: PostOffice
+) -> None:
+    await alice.enrol()
+    body = {"password": alice.password, "code": alice.fresh_code()}
+    assert 204 == (await alice.post("/totp/disable", body)).status_code
+    page = await browser.follow(await browser.client.get(await last_link(auth, office)))
+    assert "with the authenticators that were removed" in page.text
+    assert not (await alice.get("/totp/status")).json()["enabled"]
+
+    done = await browser.send(page, "/undo")
+
+    assert "/sign-in?notice=restored" == done.headers["Location"]
+    assert "Two-step sign-in is on again" in (await browser.follow(done)).notices[0]
+    assert "mfa_required" == (await alice.login()).json()["status"]
+
+
+async def test_after_a_backup_code_the_page_says_which_sessions_end(
+    alice: Person, browser: Browser, auth: Auth, office: PostOffice
+) -> None:
+    await alice.enrol()
+    assert 200 == (await alice.verify(backup_code=alice.backup_codes[0])).status_code
+    page = await browser.follow(await browser.client.get(await last_link(auth, office)))
+    assert "Every session ends that was begun or confirmed since" in page.text
+    assert "/sign-in?notice=undone" == (await browser.send(page, "/undo")).headers["Location"]

@@ -66,6 +66,10 @@ LEDGER = (
 HOLD = "            await users.hold(tx, me.user.id)\n"
 FACTORS = "signin/secondfactor.py"
 RENEWED_ONCE = Cut("sessions/store.py", '            SessionRow.token_hash == bindparam("old_token_hash"),\n')
+UNSPENT_LINK = Cut(
+    "links/store.py", "_IS_UNSPENT = and_(LinkRow.used_at.is_(None), LinkRow", "_IS_UNSPENT = and_(LinkRow"
+)
+NOTHING_TO_BRING_BACK = Cut("signin/mailed.py", "    if not removed:\n        raise LinkRefused\n")
 
 FAULT_GUARDS = (
     Guard(
@@ -394,8 +398,18 @@ GUARDS = (
     ),
     Guard(
         "a link of a mail is unspent when it is spent",
-        (Cut("links/store.py", "_IS_UNSPENT = and_(LinkRow.used_at.is_(None), LinkRow", "_IS_UNSPENT = and_(LinkRow"),),
+        (UNSPENT_LINK,),
         ("test_one_link_sets_one_password_however_many_send_it",),
+    ),
+    Guard(
+        "a link is unspent when it is spent, and what was removed is there to be brought back, together",
+        (UNSPENT_LINK, NOTHING_TO_BRING_BACK),
+        ("test_a_removal_is_undone_once_however_many_ask",),
+    ),
+    Guard(
+        "what was removed is there to be brought back",
+        (NOTHING_TO_BRING_BACK,),
+        ("test_an_undo_that_meets_the_clean_up_is_done_or_refused_and_never_half",),
     ),
     Guard(
         "a reset makes the other links to one worthless",

@@ -1,12 +1,17 @@
 """Links in mails on several servers: each does what it is for once, and nothing outlives it."""
 
+from dataclasses import replace
+from datetime import datetime
+
 import httpx
+import pyotp
 import pytest
 from sqlalchemy import Executable, select
 
 from races.service import NOBODY, Owner, Service, account_of
 from support.mail import PostOffice, free_port, mailing
 from umbra.auth import Auth
+from umbra.core.clock import FixedClock
 from umbra.core.events import Client
 from umbra.core.secret import Secret
 from umbra.crypto import tokens
@@ -16,7 +21,12 @@ from umbra.links.purposes import Purpose
 from umbra.links.tables import LinkRow
 from umbra.mail.kinds import Kind
 from umbra.mail.tables import OutboxRow
+from umbra.removals import store as removals
+from umbra.removals.tables import RemovedRow
 from umbra.signin import mailed
+from umbra.totp import store as totp
+from umbra.totp.tables import AuthenticatorRow
+from umbra.users import store as users
 from umbra.users.tables import UserRow
 
 pytestmark = pytest.mark.race
@@ -30,12 +40,12 @@ def auth(service: Service) -> Auth:
     return mailing(service.auth, PostOffice(free_port()))
 
 
-async def link_for(auth: Auth, owner: Owner, purpose: Purpose) -> str:
-    """Return the token of a fresh link."""
+async def link_for(auth: Auth, owner: Owner, purpose: Purpose, about: datetime | None = None) -> str:
+    """Return the token of a fresh link, about what happened then or now."""
     token = tokens.LINK.new(auth.entropy)
     async with auth.db.begin() as tx:
         hashed = tokens.LINK.hash_of_new(token)
-        await links.put(tx, owner.user.id, purpose, hashed, ADDRESS, auth.clock.now())
+        await links.put(tx, owner.user.id, purpose, hashed, ADDRESS, about or auth.clock.now())
     return token.reveal()
 
 
@@ -90,3 +100,74 @@ async def test_three_mails_an_hour_go_to_one_account_however_many_ask(service: S
     await service.at_once(asked, held=account_of(owner))
     mine = (OutboxRow.user_id == owner.user.id, OutboxRow.kind == Kind.PASSWORD_RESET.value)
     assert 3 == await service.count(OutboxRow, *mine)
+
+
+async def turned_off(auth: Auth, owner: Owner) -> datetime:
+    """Remove the owner's authenticators as turning the second factor off does, and return when."""
+    now = auth.clock.now()
+    async with auth.db.begin() as tx:
+        await users.hold(tx, owner.user.id)
+        await removals.keep(tx, owner.user.id, now)
+        await totp.remove_all(tx, owner.user.id)
+    return now
+
+
+async def undo(auth: Auth, token: str) -> bool:
+    """Undo something by a link, and say whether that was done."""
+    try:
+        await mailed.undo(auth, token, NOBODY)
+    except LinkRefused:
+        return False
+    return True
+
+
+async def test_a_removal_is_undone_once_however_many_ask(service: Service, auth: Auth) -> None:
+    owner = await service.owner(apps=2, email=ADDRESS)
+    token = await link_for(auth, owner, Purpose.UNDO_REMOVAL, await turned_off(auth, owner))
+    done = await service.at_once([undo(auth, token) for _ in range(8)], held=links_of(owner))
+    assert 1 == sum(done)
+    assert 2 == await service.count(AuthenticatorRow, AuthenticatorRow.user_id == owner.user.id)
+
+
+async def test_no_authenticator_and_no_session_outlives_an_undo_that_meets_an_enrolment(
+    service: Service, auth: Auth
+) -> None:
+    owner = await service.owner(email=ADDRESS)
+    removed_at = await turned_off(auth, owner)
+    token = await link_for(auth, owner, Purpose.UNDO_REMOVAL, removed_at)
+    (session,) = await service.sessions(owner, 1)
+    setup = await service.post("/totp/setup", {}, token=session)
+    code = pyotp.TOTP(setup.json()["secret"]).now()
+
+    async def confirm() -> bool:
+        return (await service.post("/totp/confirm", {"code": code}, token=session)).is_success
+
+    _, done = await service.at_once([confirm(), undo(auth, token)], held=account_of(owner))
+
+    assert done
+    assert owner.authenticators == await service.numbers(
+        select(AuthenticatorRow.id).where(AuthenticatorRow.user_id == owner.user.id)
+    )
+    assert 0 == await service.alive(owner)
+
+
+async def test_an_undo_that_meets_the_clean_up_is_done_or_refused_and_never_half(service: Service, auth: Auth) -> None:
+    """
+    The clock of the server that cleans up is ahead, so that it deletes what the other one would bring back.
+    """
+    owner = await service.owner(email=ADDRESS)
+    token = await link_for(auth, owner, Purpose.UNDO_REMOVAL, await turned_off(auth, owner))
+    ahead = replace(auth, clock=FixedClock(auth.clock.now() + removals.KEPT_FOR))
+    (session,) = await service.sessions(owner, 1)
+
+    async def clean_up() -> bool:
+        async with ahead.db.begin() as tx:
+            return bool(await removals.delete_old(tx, ahead.clock.now(), 500))
+
+    await service.at_once([clean_up(), undo(auth, token), clean_up()], held=links_of(owner))
+
+    back = await service.count(AuthenticatorRow, AuthenticatorRow.user_id == owner.user.id)
+    left = await service.count(RemovedRow, RemovedRow.user_id == owner.user.id)
+    spent = await service.count(LinkRow, LinkRow.user_id == owner.user.id, LinkRow.used_at.is_not(None))
+    assert (back, left, spent) in {(1, 0, 1), (0, 0, 0)}
+    assert (back == 0) == await service.is_signed_in(session)

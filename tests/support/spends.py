@@ -34,6 +34,7 @@ ONCE = {
         "totp/store.py moved",
         (
             "totp/store.py put_imported",  # a new row, with what another application had accepted
+            "removals/store.py restore",  # the same, with what had been accepted before
             "totp/store.py move_every",  # forward, behind whatever can have been accepted
         ),
     ),
@@ -43,7 +44,12 @@ ONCE = {
         "totp/store.py recorded",
         ("totp/store.py put_used", "totp/store.py delete_old_usage"),  # the same from elsewhere; past every rule
     ),
-    "a set-up": Once("AuthenticatorRow", "confirmed_at", "totp/store.py switch_on", ("totp/store.py put_imported",)),
+    "a set-up": Once(
+        "AuthenticatorRow",
+        "confirmed_at",
+        "totp/store.py switch_on",
+        ("totp/store.py put_imported", "removals/store.py restore"),
+    ),
     "a backup code": Once(
         "BackupCodeRow",
         "used_at",
@@ -98,6 +104,12 @@ ONCE = {
             "mail/store.py _settle",
             "mail/store.py give_up_every",  # to never
         ),
+    ),
+    "what was removed": Once(
+        "RemovedRow",
+        ROW,
+        "removals/store.py take",
+        ("removals/store.py keep", "removals/store.py forget", "removals/store.py delete_old"),
     ),
     "a link in a mail": Once("LinkRow", "used_at", "links/store.py _SPEND"),
 }

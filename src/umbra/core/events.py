@@ -38,6 +38,7 @@ class Event(StrEnum):
     PASSWORD_RESET_REQUESTED = "password_reset_requested"  # noqa: S105 - the same
     SECOND_FACTOR_DISABLED = "second_factor_disabled"
     SECOND_FACTOR_RESET = "second_factor_reset"
+    SECOND_FACTOR_RESTORED = "second_factor_restored"
     SECRET_REFUSED = "secret_refused"  # noqa: S105 - a name, not a secret
     SESSION_ENDED = "session_ended"
     SESSIONS_ENDED = "sessions_ended"

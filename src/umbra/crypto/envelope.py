@@ -6,8 +6,9 @@ plaintext therefore says where it belongs, and opening it elsewhere fails (docs/
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from umbra.core.ids import AuthenticatorId, UserId
 from umbra.core.secret import Secret
 from umbra.crypto.keyring import Keyring
 
@@ -30,6 +31,15 @@ class Place:
     def owner(self) -> int | str:
         """The account's key as JSON has it: a host's may be a UUID."""
         return self.user if isinstance(self.user, int) else str(self.user)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRow:
+    """A sealed secret and the row that it belongs to; for rotation."""
+
+    id: AuthenticatorId
+    user_id: UserId
+    sealed: str = field(repr=False)
 
 
 def seal(keyring: Keyring, secret: Secret[bytes], place: Place) -> str:

@@ -36,7 +36,7 @@ from umbra.db.revision import VERSION_TABLE, VERSIONS
 from umbra.db.shape import Shape
 
 USERS = "users"
-STAND_ALONE = frozenset({"mail_links", "mail_outbox"})
+STAND_ALONE = frozenset({"mail_links", "mail_outbox", "removed_authenticators"})
 """What the server has for its mail; a host hears of events and mails what it likes, and no statement of ours that runs
 there names it."""
 

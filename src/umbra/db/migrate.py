@@ -24,13 +24,14 @@ from umbra.db.revision import VERSION_TABLE
 from umbra.db.shape import Shape
 from umbra.links import tables as links
 from umbra.mail import tables as mail
+from umbra.removals import tables as removals
 from umbra.sessions import tables as sessions
 from umbra.totp import tables as totp
 from umbra.users import tables as users
 
 POSTGRES_MIGRATION_LOCK = 0x756D627261  # "umbra"; two servers that start at once migrate one after the other
 
-_DECLARED = (attempts, audit, backup_codes, browsers, challenge, links, mail, sessions, state, totp, users)
+_DECLARED = (attempts, audit, backup_codes, browsers, challenge, links, mail, removals, sessions, state, totp, users)
 """The modules that declare tables; importing them is what fills the metadata."""
 
 

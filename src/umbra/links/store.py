@@ -97,11 +97,15 @@ async def spend(tx: Transaction, link: Link, now: datetime) -> None:
         raise LinkRefused
 
 
-async def void(tx: Transaction, user_id: UserId, purpose: Purpose) -> None:
-    """Make every link of the account for a purpose worthless; the caller holds the account's row."""
-    await tx.execute(
-        delete(LinkRow).where(LinkRow.user_id == user_id, LinkRow.purpose == purpose.value, LinkRow.used_at.is_(None))
-    )
+async def void(tx: Transaction, user_id: UserId, purpose: Purpose, *, since: datetime | None = None) -> None:
+    """Make every link of the account for a purpose worthless, or those about what happened since.
+
+    The caller holds the account's row.
+    """
+    dead = [LinkRow.user_id == user_id, LinkRow.purpose == purpose.value, LinkRow.used_at.is_(None)]
+    if since is not None:
+        dead.append(LinkRow.created_at >= since)
+    await tx.execute(delete(LinkRow).where(*dead))
 
 
 async def void_every(tx: Transaction) -> None:

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     PASSWORD_RESET = "password_reset"  # noqa: S105 - the same
     SECOND_FACTOR_DISABLED = "second_factor_disabled"
     SECOND_FACTOR_RESET = "second_factor_reset"
+    SECOND_FACTOR_RESTORED = "second_factor_restored"
     TEST = "test"
 
 
@@ -45,9 +46,11 @@ _LIMITS = {
 }
 
 _LINKS = {
+    Kind.BACKUP_CODE_USED: Purpose.UNDO_SIGN_IN,
     Kind.CODE_REPLAYED: Purpose.END_SESSIONS,
     Kind.NEW_BROWSER: Purpose.END_SESSIONS,
     Kind.PASSWORD_RESET: Purpose.RESET_PASSWORD,
+    Kind.SECOND_FACTOR_DISABLED: Purpose.UNDO_REMOVAL,
 }
 
 
@@ -73,6 +76,7 @@ _DONE = {
     Event.PASSWORD_RESET: Kind.PASSWORD_CHANGED,
     Event.SECOND_FACTOR_DISABLED: Kind.SECOND_FACTOR_DISABLED,
     Event.SECOND_FACTOR_RESET: Kind.SECOND_FACTOR_RESET,
+    Event.SECOND_FACTOR_RESTORED: Kind.SECOND_FACTOR_RESTORED,
 }
 
 _CODE_STEPS = {Event.SIGN_IN_CODE, Event.STEP_UP}

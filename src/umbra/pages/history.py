@@ -26,6 +26,7 @@ DONE = {
     "password_reset_requested": marked("A mail with a link to set a new password was asked for"),
     "second_factor_disabled": marked("Two-step sign-in was turned off"),
     "second_factor_reset": marked("The operator turned two-step sign-in off"),
+    "second_factor_restored": marked("Two-step sign-in was turned on again by the link of a mail"),
     "secret_refused": marked("The server could not use the key of an authenticator; the operator should know"),
     "session_ended": marked("A session was ended"),
     "sessions_ended": marked("All other sessions were ended"),
@@ -41,7 +42,7 @@ DONE_WITH_BACKUP_CODE = {
     "step_up": marked("Confirmed with a backup code that it is you"),
 }
 DONE_BY_MAIL = {
-    "sessions_ended": marked("All sessions were ended by the link of a mail"),
+    "sessions_ended": marked("Sessions were ended by the link of a mail"),
 }
 DONE_BY_OPERATOR = {
     "sessions_ended": marked("The operator ended all sessions"),

@@ -12,7 +12,7 @@ from umbra.core import typed
 from umbra.core.errors import Refused
 from umbra.core.secret import Secret
 from umbra.links.errors import LinkRefused
-from umbra.links.purposes import PAGES
+from umbra.links.purposes import PAGES, Purpose
 from umbra.links.store import Link
 from umbra.pages.messages import Told, notice_of
 from umbra.pages.route import PageRoute, admit
@@ -102,10 +102,10 @@ async def undo(request: Request, site: TheSite, client: TheClient, form: TheForm
     """Do it."""
     form.only()
     try:
-        await mailed.undo(site.auth, _token(request, site), client)
+        done = await mailed.undo(site.auth, _token(request, site), client)
     except LinkRefused as refusal:
         return _over(site, refusal)
-    answer = site.see_other("/sign-in", notice="undone")
+    answer = site.see_other("/sign-in", notice="restored" if done is Purpose.UNDO_REMOVAL else "undone")
     cookies.clear(answer, site.auth.settings, cookies.LINK)
     return answer
 

@@ -25,8 +25,10 @@ NOTICES = {
         "within half an hour."
     ),
     "password-reset": marked("Your new password is set, and every session has ended. Sign in with it now."),
-    "undone": marked(
-        "Every session has ended. If somebody else may know your password, set a new one now, before you sign in."
+    "undone": marked("That is done. If somebody else may know your password, set a new one now, before you sign in."),
+    "restored": marked(
+        "Two-step sign-in is on again, with the authenticators that you had. Sign in, and make new backup codes. If "
+        "somebody else may know your password, set a new one first."
     ),
     "first-run": marked("The account is made. Sign in with it now."),
     "registered": marked("Your account is made. Sign in with it now."),

@@ -191,6 +191,15 @@ async def end_all(
     return count
 
 
+async def end_since(tx: Transaction, user_id: UserId, since: datetime, now: datetime) -> None:
+    """End the account's sessions that were begun, or proven anew, at a moment or after it."""
+    await tx.execute(
+        update(SessionRow)
+        .where(SessionRow.user_id == user_id, SessionRow.authenticated_at >= since, SessionRow.revoked_at.is_(None))
+        .values(revoked_at=now)
+    )
+
+
 async def end_every(tx: Transaction) -> int:
     """End every session there is, and return how many that were, whoever's and in whatever state."""
     count = await count_rows(tx, SessionRow.id)

@@ -6,6 +6,7 @@ whoever sends it, and spent in the transaction that does what it is for.
 
 from umbra.attempts import store as attempts
 from umbra.auth import Auth
+from umbra.backup_codes import store as backup_codes
 from umbra.browsers import store as browsers
 from umbra.challenge import store as challenges
 from umbra.core.errors import NotFound
@@ -13,6 +14,7 @@ from umbra.core.events import Client, Event, watching
 from umbra.core.secret import Secret
 from umbra.core.typed import folded
 from umbra.crypto import tokens
+from umbra.db.transaction import Transaction
 from umbra.links import store as links
 from umbra.links.errors import LinkRefused
 from umbra.links.purposes import Purpose
@@ -21,14 +23,17 @@ from umbra.mail import store as mail
 from umbra.mail.kinds import Kind
 from umbra.passwords import store as password_store
 from umbra.passwords.flows import prepared
+from umbra.removals import store as removals
 from umbra.sessions import store as sessions
 from umbra.signin import notices, store
 from umbra.signin.passwords import network_of
+from umbra.totp import flows as totp_flows
+from umbra.totp import store as totp
 from umbra.users import store as users
 from umbra.users.user import Account
 
 RESET = (Purpose.RESET_PASSWORD,)
-UNDO = (Purpose.END_SESSIONS,)
+UNDO = (Purpose.END_SESSIONS, Purpose.UNDO_REMOVAL, Purpose.UNDO_SIGN_IN)
 
 
 def refuse_without_mail(auth: Auth) -> None:
@@ -111,24 +116,57 @@ async def reset_password(auth: Auth, token: str, new: Secret[str], client: Clien
             await notices.keep(auth, tx, note, now)
 
 
-async def undo(auth: Auth, token: str, client: Client) -> None:
-    """Do what a link is for by which an owner keeps a stranger out: end everything that the account has open.
+async def undo(auth: Auth, token: str, client: Client) -> Purpose:
+    """Do what a link is for by which an owner keeps a stranger out, and return what that was.
+
+    It ends what the account has open, and leaves no browser known; after a sign-in by a backup code, only the sessions
+    from then on. What was removed with the second factor comes back.
 
     Raises:
         NotFound: There is no mail server.
         LinkRefused: The link is unknown, used or out of date.
+        SecretsUnreadable: A key is missing for what would come back; nothing was done, and the link stays good.
     """
     link = await look(auth, token, UNDO)
-    async with watching(auth.sink, Event.SESSIONS_ENDED, client, link.user.id) as note:
+    is_removal = link.purpose is Purpose.UNDO_REMOVAL
+    event = Event.SECOND_FACTOR_RESTORED if is_removal else Event.SESSIONS_ENDED
+    async with watching(auth.sink, event, client, link.user.id) as note:
         note.detail["method"] = "mail"
         async with auth.db.begin() as tx:
             now = auth.clock.now()
             await users.hold(tx, link.user.id)
             await links.spend(tx, link, now)
+            if is_removal:
+                await links.void(tx, link.user.id, Purpose.UNDO_REMOVAL, since=link.created_at)
             await challenges.end_all(tx, link.user.id)
-            await sessions.end_all(tx, link.user.id, now, idle=auth.settings.session_idle)
+            if is_removal:
+                await _bring_back(auth, tx, link)
+            if link.purpose is Purpose.UNDO_SIGN_IN:
+                await sessions.end_since(tx, link.user.id, link.created_at, now)
+            else:
+                await sessions.end_all(tx, link.user.id, now, idle=auth.settings.session_idle)
             await browsers.forget_all(tx, link.user.id, now)
             await notices.keep(auth, tx, note, now)
+    return link.purpose
+
+
+async def _bring_back(auth: Auth, tx: Transaction, link: Link) -> None:
+    """Put the authenticators of one removal in the place of whatever was enrolled, or begun, since.
+
+    The backup codes that there are now are a stranger's, perhaps, and those that there were are gone. Secrets come
+    back under the newest key, so that none gets past a rotation that has just been through.
+
+    Raises:
+        LinkRefused: There is nothing to bring back any more.
+        SecretsUnreadable: A secret cannot be opened.
+    """
+    await totp.remove_all(tx, link.user.id)
+    removed = await removals.take(tx, link.user.id, link.created_at)
+    if not removed:
+        raise LinkRefused
+    for one in removed:
+        await removals.restore(tx, one, totp_flows.resealed(auth, one.user_id, one.id, one.sealed))
+    await backup_codes.remove_all(tx, link.user.id)
 
 
 def _reason_for_none(account: Account | None) -> str | None:

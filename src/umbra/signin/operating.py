@@ -17,6 +17,9 @@ from umbra.core.errors import NotFound
 from umbra.core.events import Client, Event, Note
 from umbra.core.ids import UserId
 from umbra.db.transaction import Transaction
+from umbra.links import store as links
+from umbra.links.purposes import Purpose
+from umbra.removals import store as removals
 from umbra.sessions import store as sessions
 from umbra.sessions.session import Current, Session
 from umbra.signin import account, notices, policy
@@ -154,16 +157,22 @@ async def end_sessions(auth: Auth, by: Operator, user_id: UserId) -> None:
 async def reset_second_factor(auth: Auth, by: Operator, user_id: UserId) -> None:
     """Take an account's second factor away, its guess counts too, and end all it has open.
 
+    Nothing undoes it: it is done for an owner who has lost the authenticators, which somebody may have found.
+
     Raises:
         Refused: As ``_acting`` does.
     """
     async with _acting(auth, Event.SECOND_FACTOR_RESET, by, user_id) as act:
+        if auth.db.shape.owns_accounts:
+            await links.void(act.tx, user_id, Purpose.UNDO_REMOVAL)
         await act.end_challenges()
         await totp.remove_all(act.tx, user_id)
         await backup_codes.remove_all(act.tx, user_id)
         await attempts.delete_for_user(act.tx, user_id)
         await act.end_sessions()
         await browsers.forget_all(act.tx, user_id, act.now)
+        if auth.db.shape.owns_accounts:
+            await removals.forget(act.tx, user_id)
         await act.keep()
 
 

@@ -17,6 +17,7 @@ from umbra.core.secret import Secret
 from umbra.core.typed import Digits
 from umbra.crypto import tokens
 from umbra.db.transaction import Transaction
+from umbra.removals import store as removals
 from umbra.sessions import store as sessions
 from umbra.sessions.session import Current
 from umbra.signin import guesses, notices, passwords, policy
@@ -133,7 +134,8 @@ async def confirm(auth: Auth, me: Current, code: Digits, client: Client) -> Conf
 async def disable(auth: Auth, me: Current, password: Secret[str], proof: SecondFactorProof, client: Client) -> None:
     """Turn the second factor off: every authenticator, backup code and challenge goes, and the other sessions end.
 
-    The password is looked at first, and a wrong one spends no code (OWASP ASVS 5.0, 7.5.1).
+    The password is looked at first, and a wrong one spends no code (OWASP ASVS 5.0, 7.5.1). Where the owner is told by
+    mail, the authenticators are kept for as long as the link in it brings them back.
 
     Raises:
         InvalidRequest: The backup code has a typing error; nothing was charged.
@@ -158,6 +160,8 @@ async def disable(auth: Auth, me: Current, password: Secret[str], proof: SecondF
             await totp.hold_all(tx, me.user.id)
             await backup_codes.hold_all(tx, me.user.id)
             await guesses.spend(tx, proven, now)
+            if notices.is_on(auth):
+                await removals.keep(tx, me.user.id, now)
             await totp.remove_all(tx, me.user.id)
             await backup_codes.remove_all(tx, me.user.id)
             await sessions.end_all(tx, me.user.id, now, idle=auth.settings.session_idle, besides=me.session.id)

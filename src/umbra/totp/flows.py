@@ -158,6 +158,19 @@ async def open_secrets(auth: Auth, user_id: UserId, enrolled: list[store.Enrolle
     return opened
 
 
+def resealed(auth: Auth, user_id: UserId, authenticator_id: AuthenticatorId, sealed: str) -> str:
+    """Return the secret of an authenticator sealed under the newest key.
+
+    Raises:
+        SecretsUnreadable: No key opens it, or it belongs elsewhere.
+    """
+    place = Place(PURPOSE, user_id, authenticator_id)
+    try:
+        return envelope.seal(auth.keyring, envelope.unseal(auth.keyring, sealed, place), place)
+    except (UnreadableToken, MovedSecret):
+        raise SecretsUnreadable from None
+
+
 async def match(auth: Auth, user_id: UserId, opened: list[Opened], code: Digits, now: datetime) -> Match:
     """Find the authenticator and the step that ``code`` belongs to; the guess has been charged by now.
 

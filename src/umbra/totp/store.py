@@ -10,6 +10,7 @@ from sqlalchemy.sql.dml import UpdateBase
 
 from umbra.core.ids import AuthenticatorId, SessionId, UserId
 from umbra.core.typed import Digits, folded
+from umbra.crypto.envelope import SealedRow
 from umbra.db.statements import count_rows, delete_some, insert, insert_given
 from umbra.db.transaction import Statement, Transaction
 from umbra.totp.algorithm import SKEW_STEPS, Step
@@ -404,15 +405,6 @@ async def delete_expired_setups(tx: Transaction, now: datetime, limit: int) -> i
     """Delete up to ``limit`` set-ups that nobody confirmed in time, and return how many."""
     expired = and_(AuthenticatorRow.setup_expires_at <= now, AuthenticatorRow.confirmed_at.is_(None))
     return await delete_some(tx, AuthenticatorRow.id, expired, limit)
-
-
-@dataclass(frozen=True, slots=True)
-class SealedRow:
-    """A sealed secret and the row that it belongs to; for rotation."""
-
-    id: AuthenticatorId
-    user_id: UserId
-    sealed: str = field(repr=False)
 
 
 async def sealed_after(tx: Transaction, after: int, limit: int) -> list[SealedRow]:

@@ -1,4 +1,4 @@
-"""Links in mails.
+"""Links in mails, and authenticators that can be brought back.
 
 Revision ID: 0005
 Revises: 0004
@@ -36,8 +36,27 @@ def upgrade() -> None:
     )
     op.create_index("ix_mail_links_user_id", "mail_links", ["user_id"])
     op.create_index("ix_mail_links_expires_at", "mail_links", ["expires_at"])
+    op.create_table(
+        "removed_authenticators",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(64), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("confirmed_at", sa.DateTime(), nullable=False),
+        sa.Column("last_step", sa.Integer(), nullable=True),
+        sa.Column("last_used_at", sa.DateTime(), nullable=True),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("removed_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_removed_authenticators"),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name="fk_removed_authenticators_user_id_users", ondelete="CASCADE"
+        ),
+    )
+    op.create_index("ix_removed_authenticators_user_id", "removed_authenticators", ["user_id"])
+    op.create_index("ix_removed_authenticators_removed_at", "removed_authenticators", ["removed_at"])
 
 
 def downgrade() -> None:
     if here().owns_accounts:
+        op.drop_table("removed_authenticators")
         op.drop_table("mail_links")
