@@ -5,7 +5,8 @@ from sqlalchemy import select
 
 from races.service import Service, challenges_of, guesses_of, outcomes
 from umbra.attempts import store as attempts
-from umbra.attempts.store import FREE_FAILURES, Budget
+from umbra.attempts.bound import FREE_FAILURES
+from umbra.attempts.store import Budget
 from umbra.attempts.tables import AttemptsRow
 from umbra.backup_codes import codes
 from umbra.core.entropy import SystemEntropy

@@ -16,6 +16,7 @@ class Kind(StrEnum):
     BACKUP_CODE_USED = "backup_code_used"
     BACKUP_CODES_MADE = "backup_codes_made"
     CODE_REPLAYED = "code_replayed"
+    GUESSES_SPENT = "guesses_spent"
     NEW_BROWSER = "new_browser"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name, not a password
     SECOND_FACTOR_DISABLED = "second_factor_disabled"
@@ -30,6 +31,7 @@ _DONE = {
     Event.AUTHENTICATOR_REMOVED: Kind.AUTHENTICATOR_REMOVED,
     Event.AUTHENTICATORS_LOCKED: Kind.AUTHENTICATORS_LOCKED,
     Event.BACKUP_CODES_REGENERATED: Kind.BACKUP_CODES_MADE,
+    Event.GUESSES_SPENT: Kind.GUESSES_SPENT,
     Event.PASSWORD_CHANGED: Kind.PASSWORD_CHANGED,
     Event.SECOND_FACTOR_DISABLED: Kind.SECOND_FACTOR_DISABLED,
     Event.SECOND_FACTOR_RESET: Kind.SECOND_FACTOR_RESET,

@@ -16,6 +16,7 @@ DONE = {
     "authenticators_locked": marked("Codes are locked after a hundred wrong ones in a row; a backup code opens them"),
     "backup_codes_regenerated": marked("New backup codes were made; the old ones are dead"),
     "email_changed": marked("The mail address was changed"),
+    "guesses_spent": marked("A year’s wrong codes are used up; backup codes still work"),
     "mail_given_up": marked("A mail about the account could not be delivered"),
     "password_changed": marked("The password was changed"),
     "second_factor_disabled": marked("Two-step sign-in was turned off"),
