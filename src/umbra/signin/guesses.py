@@ -262,8 +262,8 @@ async def _telling_of_the_last(auth: Auth, user_id: UserId, client: Client, char
 async def _look_at_totp(auth: Auth, guess: Guess, code: Digits) -> Proven:
     now = auth.clock.now()
     opened = await _opened(auth, guess)
+    cost = _cost(auth, opened)
     async with auth.db.single() as tx:
-        cost = _cost(auth, opened)
         charged = await store.charge_code(tx, guess.user_id, cost, guess.client, guess.challenge, now)
     async with _telling_of_the_last(auth, guess.user_id, guess.client, charged):
         found = await totp_flows.match(auth, guess.user_id, opened, code, now)
