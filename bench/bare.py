@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 
-from umbra.attempts import store as attempts
+from umbra.attempts.bound import WAITS
 from umbra.challenge import store as challenges
 from umbra.core.entropy import SystemEntropy
 from umbra.crypto import tokens
@@ -159,7 +159,8 @@ async def verify(body: bytes) -> dict[str, Any]:
     given["user_id"] = user_id
     ((given["authenticator_id"], _, sealed),) = await DB.read(ENROLLED, given)
     given |= {"budget": f"totp:{user_id}", "most_failures": 100}
-    given |= {f"wait_{count}": at(now) for count in attempts._WAITS} | {"longest_wait": at(now)}
+    given |= {"chances": 3, "most_chances": 4998, "year_ends": at(now + timedelta(days=365))}
+    given |= {f"wait_{count}": at(now) for count in WAITS} | {"longest_wait": at(now)}
     await DB.write(CHARGES, given)
     plaintext, _ = KEYS.open(sealed)
     secret = base64.b64decode(json.loads(plaintext)[-1])

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
+from umbra.attempts import bound
 from umbra.brand import NO_COLOUR, Brand, is_colour, logo_of
 from umbra.core import logs, smtp
 from umbra.core.errors import Misconfigured
@@ -47,6 +48,7 @@ class Settings(BaseModel):
     session_idle: timedelta = timedelta(hours=1)
     session_lifetime: timedelta = timedelta(hours=24)
     password_min_length: int = Field(default=15, ge=8, le=256)
+    guess_probability: float = 0.01
     argon2_profile: Literal["owasp", "owasp-47", "rfc9106"] = "owasp"
     smtp_url: SecretStr | None = None
     mail_from: str | None = Field(default=None, validate_default=True)
@@ -130,6 +132,16 @@ class Settings(BaseModel):
         if value <= timedelta(0):
             raise ValueError("must be more than 0 seconds")
         return value
+
+    @field_validator("guess_probability")
+    @classmethod
+    def _leaves_limits(cls, probability: float) -> float:
+        if not bound.SMALLEST_PROBABILITY <= probability <= bound.LARGEST_PROBABILITY:
+            raise ValueError(
+                f"must be from {bound.SMALLEST_PROBABILITY} to {bound.LARGEST_PROBABILITY}, the chance that a guess at "
+                "codes is right per account and year: less locks owners out, more is none of the limits' doing"
+            )
+        return probability
 
     @field_validator("smtp_url")
     @classmethod

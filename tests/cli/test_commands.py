@@ -208,6 +208,23 @@ def office(monkeypatch: pytest.MonkeyPatch) -> Iterator[PostOffice]:
         yield made
 
 
+def test_the_guess_budget_says_what_is_likely_and_how_that_comes_about(
+    own: tuple[Umbra, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    umbra, _ = own
+    told = umbra("guess-budget").stdout
+    for part in ("at most 0.9998 %", "within the 1 % of UMBRA_GUESS_PROBABILITY", "1,666 a year", "34 guesses a day"):
+        assert part in told
+    numbers = json.loads(umbra("guess-budget", "--json", "--authenticators", "3").stdout)
+    assert (0.01, 555, 4998) == tuple(
+        numbers[name] for name in ("probability", "guesses_per_budget_and_year", "comparisons_per_budget_and_year")
+    )
+    assert numbers["chance_per_year"] <= numbers["probability"]
+    monkeypatch.setenv("UMBRA_GUESS_PROBABILITY", "0.5")
+    refused = umbra("guess-budget")
+    assert (1, True) == (refused.exit_code, "UMBRA_GUESS_PROBABILITY" in refused.stderr)
+
+
 def test_a_test_mail_says_whether_the_mail_server_takes_mail(umbra: Umbra, office: PostOffice) -> None:
     assert 0 == umbra("mail", "test", "alice@example.com").exit_code
     assert (["alice@example.com"], ["Umbra: A test"]) == (office.recipients(), office.subjects())

@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from support.audit import reasons_of
 from support.people import BASE_URL, Person
 from umbra.app import application
+from umbra.attempts import bound
 from umbra.attempts import store as attempts
 from umbra.attempts.store import Budget
 from umbra.attempts.tables import AttemptsRow
@@ -79,7 +80,7 @@ async def test_a_wait_that_ends_in_the_moment_of_a_guess_does_not_end_the_challe
         await how_long(tx, budget, now)
 
     monkeypatch.setattr(attempts, "refuse_waiting", forgiven_meanwhile)
-    await set_failures(auth, "totp:1", attempts.MOST_TOTP_FAILURES)
+    await set_failures(auth, "totp:1", bound.MOST_TOTP_FAILURES)
     waiting = await enrolled.verify(token, code=enrolled.code(1))
     assert (429, "attempts_spent", 1) == (waiting.status_code, waiting.json()["reason"], waiting.json()["retry_after"])
     await set_failures(auth, "totp:1", 0)

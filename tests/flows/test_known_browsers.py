@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from support.people import BASE_URL, Person
 from umbra.app import application
-from umbra.attempts.store import MOST_TOTP_FAILURES
+from umbra.attempts.bound import MOST_TOTP_FAILURES
 from umbra.attempts.tables import AttemptsRow
 from umbra.auth import Auth
 from umbra.browsers.store import KNOWN_FOR

@@ -6,12 +6,14 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from mail.conftest import ALICES
 from support.mail import PostOffice
 from support.people import BASE_URL, Person
 from umbra import restore
 from umbra.app import application
+from umbra.attempts.bound import YEAR, cost_of
 from umbra.attempts.tables import AttemptsRow
 from umbra.audit.store import DatabaseSink, newest
 from umbra.auth import Auth
@@ -111,6 +113,14 @@ async def guess_for_the_hundredth_time(alice: Person, auth: Auth) -> None:
     assert 400 == (await alice.verify(code=alice.wrong_code())).status_code
 
 
+async def guess_for_the_last_time_in_a_year(alice: Person, auth: Auth) -> None:
+    cost = cost_of(1, auth.settings.guess_probability)
+    async with auth.db.begin() as tx:
+        spent = {"chances": cost.of - cost.chances, "period_ends": auth.clock.now() + YEAR}
+        await tx.execute(update(AttemptsRow).where(AttemptsRow.budget == "totp:1").values(**spent))
+    assert 400 == (await alice.verify(code=alice.wrong_code())).status_code
+
+
 async def sign_in_by_a_used_code(alice: Person, auth: Auth) -> None:
     code = alice.fresh_code()
     assert 200 == (await alice.verify(code=code)).status_code
@@ -150,6 +160,7 @@ HAPPENINGS = [
     (disable_account, "Your account was disabled", "Whoever runs Umbra has disabled your account"),
     (enable_account, "Your account was enabled again", "it can be signed in to again"),
     (guess_for_the_hundredth_time, "Your authenticator apps are locked", "a hundred times in a row"),
+    (guess_for_the_last_time_in_a_year, "Too many wrong codes in a year", "until that year is over"),
     (sign_in_by_a_used_code, "A code was sent that had been used", "had been used before. It was refused"),
     (step_up_by_a_used_code, "A code was sent that had been used", "had been used before. It was refused"),
     (restore_the_database, "Make new backup codes", "would work once more now"),
@@ -197,7 +208,7 @@ def test_every_kind_of_mail_has_its_happening() -> None:
     told = {Kind.AUTHENTICATOR_ADDED, Kind.AUTHENTICATOR_REMOVED, Kind.BACKUP_CODE_USED, Kind.BACKUP_CODES_MADE,
             Kind.PASSWORD_CHANGED, Kind.PASSWORD_RESET, Kind.SECOND_FACTOR_DISABLED, Kind.SECOND_FACTOR_RESET,
             Kind.AUTHENTICATORS_LOCKED, Kind.CODE_REPLAYED, Kind.NEW_BROWSER, Kind.ACCOUNT_DISABLED,
-            Kind.ACCOUNT_ENABLED, Kind.BACKUP_CODES_DUE, Kind.SECOND_FACTOR_RESTORED}  # fmt: skip
+            Kind.ACCOUNT_ENABLED, Kind.BACKUP_CODES_DUE, Kind.GUESSES_SPENT, Kind.SECOND_FACTOR_RESTORED}  # fmt: skip
     assert set(Kind) - {Kind.TEST} == told
     assert len(told) == len({subject for _, subject, _ in HAPPENINGS})
 

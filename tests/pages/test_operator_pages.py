@@ -15,6 +15,9 @@ from support.mail import PostOffice, free_port, mailing
 from support.people import BASE_URL, Person
 from umbra.app import application
 from umbra.attempts import store as attempts
+from umbra.attempts.bound import cost_of
+from umbra.attempts.store import Budget
+from umbra.attempts.tables import AttemptsRow
 from umbra.audit.event import AuditEvent
 from umbra.audit.store import newest
 from umbra.auth import Auth
@@ -260,6 +263,18 @@ async def test_guesses_that_wait_and_codes_that_are_locked_are_told(
     assert "After 7 wrong ones in a row the next is looked at from" in (await desk.open(address)).text
     await _fail(auth, enrolled, range(7, 100))
     assert "Locked after a hundred wrong codes in a row." in (await desk.open(address)).text
+    assert "From browsers that the account knows" not in (await desk.open(address)).text
+    await _spend_the_year(auth, attempts.known_totp_budget(await _id(enrolled)))
+    page = (await desk.open(address)).text
+    assert "From browsers that the account knows" in page
+    assert "A year’s wrong ones are used up; the next is looked at from" in page
+
+
+async def _spend_the_year(auth: Auth, budget: Budget) -> None:
+    async with auth.db.begin() as tx:
+        await attempts.charge(tx, budget, auth.clock.now())
+        year = update(AttemptsRow).where(AttemptsRow.budget == budget.name)
+        await tx.execute(year.values(chances=cost_of(1, auth.settings.guess_probability).of))
 
 
 async def _fail(auth: Auth, person: Person, times: range) -> None:

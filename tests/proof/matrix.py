@@ -22,6 +22,7 @@ from sqlalchemy import update
 from support.people import API, BASE_URL
 from umbra import settings, upkeep
 from umbra.app import application
+from umbra.attempts import bound
 from umbra.attempts import store as attempts
 from umbra.attempts.tables import AttemptsRow
 from umbra.audit.store import DatabaseSink
@@ -69,7 +70,7 @@ STATES = {
     "locked": "Enrolled, and the last hundred codes were wrong: no code counts until a backup code is used.",
     "disabled": "Enrolled, and the operator keeps the account out.",
 }
-FAILURES = {"waiting": attempts.FREE_FAILURES, "locked": attempts.MOST_TOTP_FAILURES}
+FAILURES = {"waiting": bound.FREE_FAILURES, "locked": bound.MOST_TOTP_FAILURES}
 LEVELS = {
     "nobody": "no session is shown",
     "mfa_token": "the token of an open challenge, shown as if it were a session's",
@@ -214,7 +215,7 @@ class Surveyor:
             if state in FAILURES:
                 budget = attempts.totp_budget(user.id)
                 await attempts.charge(tx, budget, now)
-                counted = {"failures": FAILURES[state], "next_at": now + attempts.FIRST_WAIT}
+                counted = {"failures": FAILURES[state], "next_at": now + bound.FIRST_WAIT}
                 await tx.execute(update(AttemptsRow).where(AttemptsRow.budget == budget.name).values(counted))
         if state == "disabled":
             await operating.disable(auth, operating.COMMAND_LINE, user.id)

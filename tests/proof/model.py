@@ -24,6 +24,10 @@ DEAD = 2
 LEDGER, PASSWORD_MEMORY = 4, 86_400
 """What a clean-up leaves: the digits of so many steps, the wrong passwords of so many seconds."""
 
+PROBABILITY = 0.0007
+YEAR, A_YEARS = 365 * 86_400, 349
+"""Seconds, and the comparisons that half of that probability is worth at 2,148 of 2**31 each."""
+
 
 class No(Exception):
     """A refusal, and its reason; of ``attempts_spent`` with the seconds that are left to wait."""
@@ -46,17 +50,21 @@ class App:
 
 @dataclass
 class Budget:
-    """Wrong guesses of one kind, in a row."""
+    """Wrong guesses of one kind, in a row, and what they have cost in a year."""
 
     lock: int | None = None
     failures: int = 0
     next_at: int = 0
     charged_at: int = 0
+    cost: int = 0
+    year_ends: int = 0
 
-    def refuse_waiting(self, now: int) -> None:
+    def refuse_waiting(self, now: int, costs: int = 0) -> None:
         wait = self.next_at - now if self.failures >= FREE else 0
         if self.is_locked:
             wait = LONGEST_WAIT
+        if costs and self.cost + costs > A_YEARS:
+            wait = max(wait, self.year_ends - now)
         if wait > 0:
             raise No(f"attempts_spent {wait}")
 
@@ -64,10 +72,22 @@ class Budget:
     def is_locked(self) -> bool:
         return self.lock is not None and self.failures >= self.lock
 
-    def charge(self, now: int) -> None:
+    def charge(self, now: int, costs: int = 0) -> None:
+        if self.year_ends <= now:
+            self.cost, self.year_ends = 0, now + YEAR
+        self.cost += costs
         self.failures += 1
         self.charged_at = now
         self.next_at = now + min(FIRST_WAIT * 2 ** max(0, self.failures - FREE), LONGEST_WAIT)
+
+    def forgive(self, costs: int = 0) -> None:
+        self.failures = 0
+        self.cost = max(0, self.cost - costs)
+
+    def is_stale(self, now: int) -> bool:
+        return (
+            not self.failures and self.charged_at < now - PASSWORD_MEMORY and (not self.cost or self.year_ends <= now)
+        )
 
 
 @dataclass
@@ -176,6 +196,8 @@ class Account:
         self.challenges = {token: one for token, one in self.challenges.items() if not one.is_expired(now)}
         if self.password.charged_at < now - PASSWORD_MEMORY:
             self.password = Budget()
+        if self.totp.is_stale(now):
+            self.totp = Budget(LOCK)
 
     def _refuse_disabled(self) -> None:
         if self.is_disabled:
@@ -191,24 +213,25 @@ class Account:
         self.password.charge(now)
         if not is_right:
             raise No("credentials_refused")
-        self.password.failures = 0
+        self.password.forgive()
 
     def _guess(
         self, now: int, proof: Proof, challenge: Challenge | None = None, *, among: list[App] | None = None
     ) -> None:
         """Charge a guess, look at it, and use it up; success clears the count of its kind and no other (1.5, 5)."""
         budget = self.totp if isinstance(proof, Code) else self.backup
-        budget.refuse_waiting(now)
+        costs = len(AROUND) * len(self.apps if among is None else among) if isinstance(proof, Code) else 0
+        budget.refuse_waiting(now, costs)
         if challenge is not None:
             if challenge.guesses >= CHALLENGE_GUESSES or challenge.is_expired(now):
                 raise No("challenge_refused")
             challenge.guesses += 1
-        budget.charge(now)
+        budget.charge(now, costs)
         if isinstance(proof, Code):
             self._spend_step(now, proof.digits, self.apps if among is None else among)
         else:
             self._spend_backup_code(proof.text)
-        budget.failures = 0
+        budget.forgive(costs)
 
     def _spend_step(self, now: int, digits: str, among: list[App]) -> None:
         found = next(((app, step) for app in among if (step := app.step_of(digits, now)) is not None), None)

@@ -34,8 +34,14 @@ AGAIN = [Enrol(-1), SignIn(Shown(0, 1)), At("disable", Written()), Enrol(1, "sam
 LOCKED = [Enrol(), Move(30), SignIn(Written(1)), WrongCodes(99, 3600), SignIn(Shown()), Move(3600), WrongCodes(1),
           Move(90_000), SignIn(Shown()), SignIn(Written()), SignIn(Shown())]  # fmt: skip
 
+# A year's wrong codes, however often a right one comes between; then backup codes only, until the year is over.
+A_DAY = 86_400
+SPENT = [Enrol(), WrongCodes(60, 3600), Move(3600), SignIn(Shown()), WrongCodes(56, 3600), Move(3600), SignIn(Shown()),
+         SignIn(Written()), Operator("clean_up"), Move(300 * A_DAY), SignIn(Shown()), Move(65 * A_DAY), SignIn(Shown()),
+         WrongCodes(6)]  # fmt: skip
 
-@pytest.mark.parametrize("history", [REPLAYED, TWINS, COUSINS, ONE_SECRET, AGAIN, LOCKED])
+
+@pytest.mark.parametrize("history", [REPLAYED, TWINS, COUSINS, ONE_SECRET, AGAIN, LOCKED, SPENT])
 def test_a_history_that_somebody_thought_of_goes_as_the_model_says(
     database_url: str, tmp_path: Path, history: list[Action]
 ) -> None:

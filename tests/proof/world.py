@@ -332,7 +332,7 @@ async def world(database_url: str, folder: Path) -> AsyncIterator[World]:
         entropy=entropy,
         keyring=Keyring.of(new_key().reveal()),
         hashing=hashing,
-        settings=settings.Settings(data_dir=folder, registration="open"),
+        settings=settings.Settings(data_dir=folder, registration="open", guess_probability=model.PROBABILITY),
         sink=DatabaseSink(database, clock),
     )
     await upkeep.check_ready(auth)

@@ -71,6 +71,14 @@ UNSPENT_LINK = Cut(
 )
 NOTHING_TO_BRING_BACK = Cut("signin/mailed.py", "    if not removed:\n        raise LinkRefused\n")
 
+CHARGE_A_CODE = (
+    "        charged = await store.charge_code(tx, guess.user_id, cost, guess.client, guess.challenge, now)\n"
+)
+FIFTY_WRONG = (
+    "test_of_fifty_wrong_codes_at_once_five_are_looked_at",
+    "test_of_fifty_wrong_codes_at_once_from_a_known_browser_five_are_looked_at",
+)
+
 FAULT_GUARDS = (
     Guard(
         "what a right guess was charged is handed back when the server fails",
@@ -106,9 +114,8 @@ FAULT_GUARDS = (
         (
             Cut(
                 "signin/guesses.py",
-                "    async with auth.db.single() as tx:\n"
-                "        failures = await store.charge(tx, budget, guess.challenge, now)\n",
-                "    failures = 1\n",
+                "    async with auth.db.single() as tx:\n" + CHARGE_A_CODE,
+                "    charged = Charged(attempts.totp_budget(guess.user_id), 1, 0)\n",
             ),
         ),
         ("test_a_process_that_is_killed_does_what_is_declared",),
@@ -174,7 +181,7 @@ GUARDS = (
         "a budget that has to wait is not charged",
         (Cut("attempts/store.py", "            where=_MAY_TRY,\n"),),
         (
-            "test_of_fifty_wrong_codes_at_once_five_are_looked_at",
+            *FIFTY_WRONG,
             "test_of_fifty_wrong_backup_codes_at_once_five_are_looked_at",
             "test_of_fifty_wrong_passwords_at_once_from_one_address_five_are_looked_at",
         ),
@@ -195,12 +202,18 @@ GUARDS = (
             ),
             Cut(
                 "signin/store.py",
+                "        held, row = await tx.follow(chain,",
+                "        await attempts.refuse_waiting(tx, known, now)\n        held, row = await tx.follow(chain,",
+            ),
+            Cut(
+                "signin/store.py",
                 "    held, row = await tx.follow(_CHARGE_BOTH,",
                 "    await attempts.refuse_waiting(tx, budget, now)\n    held, row = await tx.follow(_CHARGE_BOTH,",
             ),
         ),
         (
-            "test_of_fifty_wrong_codes_at_once_five_are_looked_at",
+            *FIFTY_WRONG,
+            "test_the_last_chance_of_a_year_is_taken_once",
             "test_of_fifty_wrong_backup_codes_at_once_five_are_looked_at",
             "test_of_fifty_wrong_passwords_at_once_from_one_address_five_are_looked_at",
         ),
@@ -221,17 +234,41 @@ GUARDS = (
         (
             Cut(
                 "signin/guesses.py",
-                "        failures = await store.charge(tx, budget, guess.challenge, now)\n",
-                "        failures = 0\n",
+                CHARGE_A_CODE,
+                "        charged = Charged(attempts.totp_budget(guess.user_id), 0, 0)\n",
             ),
             Cut(
                 "signin/guesses.py",
-                ", opened, code, now)\n    return Proven(",
-                ", opened, code, now)\n    async with auth.db.begin() as tx:\n"
-                "        await store.charge(tx, budget, guess.challenge, now)\n    return Proven(",
+                ", opened, code, now)\n    return Proven(guess",
+                f", opened, code, now)\n    async with auth.db.begin() as tx:\n{CHARGE_A_CODE}    return Proven(guess",
             ),
         ),
-        ("test_of_fifty_wrong_codes_at_once_five_are_looked_at",),
+        FIFTY_WRONG,
+    ),
+    Guard(
+        "a year that is used up is not charged",
+        (
+            Cut(
+                "attempts/store.py",
+                '    or_(_IS_YEAR_OVER, AttemptsRow.chances + _chances <= bindparam("most_chances")),\n',
+            ),
+        ),
+        ("test_the_last_chance_of_a_year_is_taken_once",),
+    ),
+    Guard(
+        "a browser is known to the account that proved itself there",
+        (Cut("browsers/store.py", 'BrowserRow.user_id == bindparam("user_id"), _PROVED, given', "_PROVED, given"),),
+        ("test_a_browser_that_another_account_knows_has_no_guesses_of_its_own",),
+    ),
+    Guard(
+        "a browser is known once a second factor was accepted from it",
+        (Cut("browsers/store.py", "    BrowserRow.proved_at.is_not(None),\n)", ")"),),
+        ("test_a_browser_that_has_proved_nothing_has_no_guesses_of_its_own",),
+    ),
+    Guard(
+        "a browser is known to the name that proved itself there",
+        (Cut("browsers/store.py", 'UserRow.username_key == bindparam("username_key"), _PROVED', "_PROVED"),),
+        ("test_a_browser_that_another_account_knows_has_no_guesses_of_its_own",),
     ),
     Guard(
         "a backup code is charged before it is looked at",
@@ -252,7 +289,8 @@ GUARDS = (
         (
             Cut(
                 "signin/passwords.py",
-                "    stored = await _charged(auth, budget, folded(username), note)\n",
+                "    budget, stored = await _charged(auth, folded(username), client, note)\n",
+                "    budget = attempts.password_budget(folded(username), network_of(client.ip))\n"
                 "    async with auth.db.read() as tx:\n        stored = await passwords.find(tx, folded(username))\n",
             ),
         ),

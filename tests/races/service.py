@@ -24,6 +24,7 @@ from umbra.attempts.store import Budget
 from umbra.attempts.tables import AttemptsRow
 from umbra.auth import Auth
 from umbra.backup_codes.tables import BackupCodeRow
+from umbra.browsers import store as browsers
 from umbra.challenge.tables import ChallengeRow
 from umbra.core.clock import FixedClock
 from umbra.core.events import Client, Event, Happened
@@ -180,19 +181,33 @@ class Service:
     turns: Iterator[str]
 
     async def post(
-        self, path: str, body: Mapping[str, Any], *, token: str | None = None, ip: str | None = None
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        token: str | None = None,
+        ip: str | None = None,
+        browser: Secret[str] | None = None,
     ) -> httpx.Response:
         """Call the server whose turn it is."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         headers |= {"X-Forwarded-For": ip} if ip else {}
+        headers |= {"Cookie": f"umbra_browser={browser.reveal()}"} if browser else {}
         return await self.client.post(next(self.turns) + API + path, json=body, headers=headers)
 
-    async def login(self, owner: Owner, *, password: str | None = None, ip: str | None = None) -> httpx.Response:
-        body = {"username": owner.user.username, "password": password or owner.password, "delivery": "token"}
-        return await self.post("/login", body, ip=ip)
+    async def login(
+        self, owner: Owner, *, password: str | None = None, ip: str | None = None, browser: Secret[str] | None = None
+    ) -> httpx.Response:
+        kept_in = "token" if browser is None else "cookie"
+        body = {"username": owner.user.username, "password": password or owner.password, "delivery": kept_in}
+        return await self.post("/login", body, ip=ip, browser=browser)
 
     async def verify(self, mfa_token: str, **proof: str) -> httpx.Response:
         return await self.post("/totp-verify", {"mfa_token": mfa_token, "delivery": "token", **proof})
+
+    async def verify_in(self, browser: Secret[str], mfa_token: str, code: str) -> httpx.Response:
+        """Take the code step in a browser that shows its cookie."""
+        return await self.post("/totp-verify", {"mfa_token": mfa_token, "code": code}, browser=browser)
 
     async def step_up(self, token: str, **proof: str) -> httpx.Response:
         return await self.post("/step-up", proof, token=token)
@@ -241,6 +256,14 @@ class Service:
                 happened = Happened(Event.SIGN_IN_PASSWORD, NOBODY, owner.user.id)
                 await signin_store.open_challenge(tx, owner.user.id, hashed, happened, self.auth.clock.now())
         return [token.reveal() for token in made]
+
+    async def browser(self, owner: Owner, *, is_proved: bool = True) -> Secret[str]:
+        """Return the cookie of a browser that the account knows."""
+        token, now = tokens.BROWSER.new(self.auth.entropy), self.auth.clock.now()
+        values = browsers.meeting(tokens.BROWSER.hash_of_new(token), now, is_proved=is_proved)
+        async with self.auth.db.begin() as tx:
+            await signin_store.meet(tx, owner.user.id, values, is_told=False)
+        return token
 
     async def sessions(self, owner: Owner, count: int) -> list[str]:
         """Return the tokens of so many fresh sessions of the owner's."""

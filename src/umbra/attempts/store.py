@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, delete, or_, select, update
+from sqlalchemy import ColumnElement, Integer, and_, bindparam, case, delete, or_, select, update
 from sqlalchemy.sql.dml import UpdateBase
 
+from umbra.attempts.bound import FREE, FREE_FAILURES, LONGEST_WAIT, MOST_TOTP_FAILURES, NO_END, WAITS, YEAR, Cost
 from umbra.attempts.errors import AttemptsSpent
 from umbra.attempts.tables import AttemptsRow
 from umbra.core.ids import UserId
@@ -19,59 +20,50 @@ from umbra.db.base import UtcDateTime
 from umbra.db.statements import delete_some, insert_given
 from umbra.db.transaction import Chain, Transaction
 
-FREE_FAILURES = 5
-"""After so many in a row the waiting begins."""
-
-FIRST_WAIT = timedelta(seconds=30)
-LONGEST_WAIT = timedelta(hours=1)
-"""NIST SP 800-63B-4, 3.2.2: "at least 30 seconds … up to one hour"."""
-
-MOST_TOTP_FAILURES = 100
-"""NIST SP 800-63B-4, 3.2.2: no more than 100 consecutive failures; then the authenticators are disabled."""
-
 PASSWORD_MEMORY = timedelta(days=1)
 """How long wrong passwords from one address are remembered after the last one."""
-
-_WAITS = {FREE_FAILURES + n: min(FIRST_WAIT * 2**n, LONGEST_WAIT) for n in range(8)}
-"""The wait after that many failures; after more than the last, the longest."""
-
 
 NO_WAIT = timedelta()
 """What is left of a wait that was there when the guess was to be charged, and has come to its end since."""
 
-NO_END = 2**31 - 1
-"""More failures than anybody lives to see, of a budget that locks nobody out."""
-
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Whose guesses of which kind are counted together."""
+    """Whose guesses of which kind are counted together, and what one of them costs of a year's chances."""
 
     name: str
     most_failures: int = NO_END
+    cost: Cost = FREE
     is_of_known_browsers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What has become of a budget, for the operator: failures in a row, and what they have led to."""
+    """What has become of a budget, for the operator: failures in a row, and what these and a year's have led to."""
 
     failures: int
     waits_until: datetime | None
     is_locked: bool
+    spent_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Charged:
-    """A guess that was charged: to which budget, and how many there are in a row with it."""
+    """A guess that was charged: to which budget, how many there are in a row with it, and what the year has cost."""
 
     budget: Budget
     failures: int
+    chances: int
 
     @property
     def locks(self) -> bool:
-        """Say whether it was the last one, if it is wrong."""
+        """Say whether it was the last one in a row, if it is wrong."""
         return self.failures >= self.budget.most_failures
+
+    @property
+    def ends_the_year(self) -> bool:
+        """Say whether it was the last one of the year, if it is wrong."""
+        return self.chances + self.budget.cost.chances > self.budget.cost.of
 
 
 _FORGOTTEN = ("password:", "reset:")
@@ -79,39 +71,62 @@ _FORGOTTEN = ("password:", "reset:")
 
 _count: ColumnElement[int] = AttemptsRow.failures + 1
 
+_chances = bindparam("chances", type_=Integer)
+_IS_YEAR_OVER = AttemptsRow.period_ends <= bindparam("now")
+_IS_YEAR_ENOUGH = _chances <= bindparam("most_chances", type_=Integer)
+
 _MAY_TRY = and_(
     AttemptsRow.failures < bindparam("most_failures"),
     or_(AttemptsRow.failures < FREE_FAILURES, AttemptsRow.next_at <= bindparam("now")),
+    or_(_IS_YEAR_OVER, AttemptsRow.chances + _chances <= bindparam("most_chances")),
 )
+
+_handed_back = case((AttemptsRow.chances > _chances, AttemptsRow.chances - _chances), else_=0)
 
 
 def charged(given: ColumnElement[bool]) -> UpdateBase:
     """Count a guess against a budget that need not wait, in the statement that compares."""
     return (
-        insert_given(AttemptsRow, given, budget="budget", failures=1, next_at="now", charged_at="now")
+        insert_given(
+            AttemptsRow,
+            and_(given, _IS_YEAR_ENOUGH),
+            budget="budget",
+            failures=1,
+            next_at="now",
+            charged_at="now",
+            chances="chances",
+            period_ends="year_ends",
+        )
         .on_conflict_do_update(
             index_elements=[AttemptsRow.budget],
             set_={
                 "failures": _count,
                 "next_at": case(
                     (_count < FREE_FAILURES, bindparam("now", type_=UtcDateTime)),
-                    *((_count == failures, bindparam(f"wait_{failures}", type_=UtcDateTime)) for failures in _WAITS),
+                    *((_count == failures, bindparam(f"wait_{failures}", type_=UtcDateTime)) for failures in WAITS),
                     else_=bindparam("longest_wait", type_=UtcDateTime),
                 ),
                 "charged_at": bindparam("now"),
+                "chances": case((_IS_YEAR_OVER, _chances), else_=AttemptsRow.chances + _chances),
+                "period_ends": case(
+                    (_IS_YEAR_OVER, bindparam("year_ends", type_=UtcDateTime)), else_=AttemptsRow.period_ends
+                ),
             },
             where=_MAY_TRY,
         )
-        .returning(AttemptsRow.failures)
+        .returning(AttemptsRow.failures, AttemptsRow.chances)
     )
 
 
 def forgiven(given: ColumnElement[bool]) -> UpdateBase:
-    """Clear a count; its row stays, since another charge may be waiting for it."""
+    """Clear a count in a row, and hand back what the right guess has cost; what wrong ones have cost stays.
+
+    The row stays, since another charge may be waiting for it.
+    """
     return (
         update(AttemptsRow)
         .where(AttemptsRow.budget == bindparam("budget"), given)
-        .values(failures=0, next_at=bindparam("now"))
+        .values(failures=0, next_at=bindparam("now"), chances=_handed_back)
         .returning(AttemptsRow.budget)
     )
 
@@ -120,14 +135,14 @@ _CHARGE = Chain(charged)
 _FORGIVE = Chain(forgiven)
 
 
-def totp_budget(user_id: UserId) -> Budget:
+def totp_budget(user_id: UserId, cost: Cost = FREE) -> Budget:
     """Return the budget of an account's TOTP codes, through every door, from wherever nobody has proved it before."""
-    return Budget(f"totp:{user_id}", MOST_TOTP_FAILURES)
+    return Budget(f"totp:{user_id}", MOST_TOTP_FAILURES, cost)
 
 
-def known_totp_budget(user_id: UserId) -> Budget:
+def known_totp_budget(user_id: UserId, cost: Cost = FREE) -> Budget:
     """Return the budget of the same codes from all browsers that the account knows, which no stranger uses up."""
-    return Budget(f"totp_known:{user_id}", MOST_TOTP_FAILURES, is_of_known_browsers=True)
+    return Budget(f"totp_known:{user_id}", MOST_TOTP_FAILURES, cost, is_of_known_browsers=True)
 
 
 def backup_code_budget(user_id: UserId) -> Budget:
@@ -172,7 +187,7 @@ async def charge(tx: Transaction, budget: Budget, now: datetime) -> Charged:
     if row is None:
         await refuse_waiting(tx, budget, now)
         raise AttemptsSpent(NO_WAIT)
-    return Charged(budget, row.failures)
+    return Charged(budget, row.failures, row.chances)
 
 
 def charging(budget: Budget, now: datetime) -> dict[str, Any]:
@@ -182,13 +197,21 @@ def charging(budget: Budget, now: datetime) -> dict[str, Any]:
         "now": now,
         "most_failures": budget.most_failures,
         "longest_wait": now + LONGEST_WAIT,
-        **{f"wait_{failures}": now + wait for failures, wait in _WAITS.items()},
+        "chances": budget.cost.chances,
+        "most_chances": budget.cost.of,
+        "year_ends": now + YEAR,
+        **{f"wait_{failures}": now + wait for failures, wait in WAITS.items()},
     }
 
 
 async def forgive(tx: Transaction, budget: Budget, now: datetime) -> None:
     """Clear the count after success of the same kind."""
-    await tx.follow(_FORGIVE, budget=budget.name, now=now)
+    await tx.follow(_FORGIVE, **forgiving(budget, now))
+
+
+def forgiving(budget: Budget, now: datetime) -> dict[str, Any]:
+    """Return the values for ``forgiven``."""
+    return {"budget": budget.name, "chances": budget.cost.chances, "now": now}
 
 
 async def refuse_waiting(tx: Transaction, budget: Budget, now: datetime) -> None:
@@ -197,25 +220,28 @@ async def refuse_waiting(tx: Transaction, budget: Budget, now: datetime) -> None
     Raises:
         AttemptsSpent: It has to.
     """
-    found = await tx.execute(select(AttemptsRow.failures, AttemptsRow.next_at).where(AttemptsRow.budget == budget.name))
-    row = found.one_or_none()
-    if row is None or row.failures < FREE_FAILURES:
-        return
-    if row.failures >= budget.most_failures:
-        raise AttemptsSpent(LONGEST_WAIT)
-    if row.next_at > now:
-        raise AttemptsSpent(row.next_at - now)
+    now_standing = await standing(tx, budget, now)
+    waits = [until - now for until in (now_standing.waits_until, now_standing.spent_until) if until is not None]
+    if now_standing.is_locked:
+        waits.append(LONGEST_WAIT)
+    if waits:
+        raise AttemptsSpent(max(waits))
 
 
 async def standing(tx: Transaction, budget: Budget, now: datetime) -> Standing:
     """Return how many failures in a row there have been, and whether the next guess has to wait."""
-    found = await tx.execute(select(AttemptsRow.failures, AttemptsRow.next_at).where(AttemptsRow.budget == budget.name))
+    found = await tx.execute(
+        select(AttemptsRow.failures, AttemptsRow.next_at, AttemptsRow.chances, AttemptsRow.period_ends).where(
+            AttemptsRow.budget == budget.name
+        )
+    )
     row = found.one_or_none()
     if row is None:
-        return Standing(0, None, is_locked=False)
-    waits = row.failures >= FREE_FAILURES and row.next_at > now
+        return Standing(0, None, is_locked=False, spent_until=None)
     is_locked = row.failures >= budget.most_failures
-    return Standing(row.failures, row.next_at if waits and not is_locked else None, is_locked)
+    waits = row.failures >= FREE_FAILURES and row.next_at > now and not is_locked
+    is_spent = row.chances + budget.cost.chances > budget.cost.of and row.period_ends > now
+    return Standing(row.failures, row.next_at if waits else None, is_locked, row.period_ends if is_spent else None)
 
 
 async def hand_back(tx: Transaction, budget: Budget, now: datetime) -> None:
@@ -223,7 +249,8 @@ async def hand_back(tx: Transaction, budget: Budget, now: datetime) -> None:
     await tx.execute(
         update(AttemptsRow)
         .where(AttemptsRow.budget == budget.name, AttemptsRow.failures > 0)
-        .values(failures=AttemptsRow.failures - 1, next_at=now)
+        .values(failures=AttemptsRow.failures - 1, next_at=now, chances=_handed_back),
+        chances=budget.cost.chances,
     )
 
 
@@ -251,5 +278,6 @@ async def delete_stale(tx: Transaction, now: datetime, limit: int) -> int:
     stale = and_(
         AttemptsRow.charged_at < now - PASSWORD_MEMORY,
         or_(AttemptsRow.failures == 0, *(AttemptsRow.budget.startswith(kind, autoescape=True) for kind in _FORGOTTEN)),
+        or_(AttemptsRow.chances == 0, AttemptsRow.period_ends <= now),
     )
     return await delete_some(tx, AttemptsRow.budget, stale, limit)

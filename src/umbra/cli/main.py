@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from umbra import __version__
-from umbra.cli import database, keys, mail, moving, serve, upkeep, users
+from umbra.cli import database, guesses, keys, mail, moving, serve, upkeep, users
 from umbra.core.errors import InvalidRequest, Misconfigured, NotFound, Refused, Unavailable
 
 
@@ -41,6 +41,7 @@ main.add_command(users.users)
 main.add_command(keys.keys)
 main.add_command(mail.mail)
 main.add_command(moving.import_)
+main.add_command(guesses.guess_budget)
 main.add_command(upkeep.audit)
 main.add_command(upkeep.cleanup)
 main.add_command(upkeep.after_restore)

@@ -32,6 +32,7 @@ class Event(StrEnum):
     CODE_REPLAYED = "code_replayed"
     DATABASE_RESTORED = "database_restored"
     EMAIL_CHANGED = "email_changed"
+    GUESSES_SPENT = "guesses_spent"
     MAIL_GIVEN_UP = "mail_given_up"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name, not a password
     PASSWORD_RESET = "password_reset"  # noqa: S105 - a name, not a password

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     BACKUP_CODES_DUE = "backup_codes_due"
     BACKUP_CODES_MADE = "backup_codes_made"
     CODE_REPLAYED = "code_replayed"
+    GUESSES_SPENT = "guesses_spent"
     NEW_BROWSER = "new_browser"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name, not a password
     PASSWORD_RESET = "password_reset"  # noqa: S105 - the same
@@ -72,6 +73,7 @@ _DONE = {
     Event.AUTHENTICATORS_LOCKED: Kind.AUTHENTICATORS_LOCKED,
     Event.BACKUP_CODES_DUE: Kind.BACKUP_CODES_DUE,
     Event.BACKUP_CODES_REGENERATED: Kind.BACKUP_CODES_MADE,
+    Event.GUESSES_SPENT: Kind.GUESSES_SPENT,
     Event.PASSWORD_CHANGED: Kind.PASSWORD_CHANGED,
     Event.PASSWORD_RESET: Kind.PASSWORD_CHANGED,
     Event.SECOND_FACTOR_DISABLED: Kind.SECOND_FACTOR_DISABLED,

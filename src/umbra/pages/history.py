@@ -20,6 +20,7 @@ DONE = {
     "code_replayed": marked("A code was sent that was right, and had been used: somebody else may have it"),
     "database_restored": marked("The database was restored from a backup, and made safe"),
     "email_changed": marked("The mail address was changed"),
+    "guesses_spent": marked("A year’s wrong codes are used up; backup codes still work"),
     "mail_given_up": marked("A mail about the account could not be delivered"),
     "password_changed": marked("The password was changed"),
     "password_reset": marked("A new password was set by the link of a mail"),

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from umbra.attempts import bound
 from umbra.attempts import store as attempts
+from umbra.attempts.bound import Cost
 from umbra.attempts.store import Budget, Charged
 from umbra.audit import store as audit
 from umbra.auth import Auth
@@ -147,8 +149,8 @@ async def look_at_pending(
     async with auth.db.begin() as tx:
         pending, opened = await totp_flows.pending_opened(auth, tx, user_id, session_id, now)
         await totp.refuse_taken_name(tx, user_id, pending.name)
-        charged = await store.charge_code(tx, user_id, client, None, now)
-    async with _telling_of_a_lock(auth, user_id, client, charged):
+        charged = await store.charge_code(tx, user_id, _cost(auth, [opened]), client, None, now)
+    async with _telling_of_the_last(auth, user_id, client, charged):
         found = await totp_flows.match_first(auth, user_id, opened, code, now)
     return pending, Proven(user_id, found, charged.budget, "confirm")
 
@@ -246,21 +248,24 @@ async def accept_password(auth: Auth, checked: Checked) -> None:
 
 
 @asynccontextmanager
-async def _telling_of_a_lock(auth: Auth, user_id: UserId, client: Client, charged: Charged) -> AsyncIterator[None]:
+async def _telling_of_the_last(auth: Auth, user_id: UserId, client: Client, charged: Charged) -> AsyncIterator[None]:
     try:
         yield
     except CodeRefused:
         if charged.locks:
             await auth.sink.record(Happened(Event.AUTHENTICATORS_LOCKED, client, user_id))
+        if charged.ends_the_year:
+            await auth.sink.record(Happened(Event.GUESSES_SPENT, client, user_id))
         raise
 
 
 async def _look_at_totp(auth: Auth, guess: Guess, code: Digits) -> Proven:
     now = auth.clock.now()
     opened = await _opened(auth, guess)
+    cost = _cost(auth, opened)
     async with auth.db.single() as tx:
-        charged = await store.charge_code(tx, guess.user_id, guess.client, guess.challenge, now)
-    async with _telling_of_a_lock(auth, guess.user_id, guess.client, charged):
+        charged = await store.charge_code(tx, guess.user_id, cost, guess.client, guess.challenge, now)
+    async with _telling_of_the_last(auth, guess.user_id, guess.client, charged):
         found = await totp_flows.match(auth, guess.user_id, opened, code, now)
     return Proven(guess.user_id, found, charged.budget, guess.purpose, guess.challenge)
 
@@ -274,6 +279,10 @@ async def _look_at_backup_code(auth: Auth, guess: Guess, proof: BackupProof, slo
         await store.charge(tx, budget, guess.challenge, auth.clock.now())
     found = await backup_flows.match(slot, stored, proof)
     return Proven(guess.user_id, found, budget, guess.purpose, guess.challenge)
+
+
+def _cost(auth: Auth, opened: list[Opened]) -> Cost:
+    return bound.cost_of(len(opened), auth.settings.guess_probability)
 
 
 async def _opened(auth: Auth, guess: Guess) -> list[Opened]:

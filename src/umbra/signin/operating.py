@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from umbra.attempts import bound
 from umbra.attempts import store as attempts
 from umbra.attempts.store import Standing
 from umbra.audit import store as audit
@@ -60,6 +61,7 @@ class Seen:
     account: Account
     status: Status
     codes: Standing
+    known_codes: Standing
     backup_codes: Standing
     sessions: list[Session]
 
@@ -119,10 +121,14 @@ async def look_at(auth: Auth, user_id: UserId) -> Seen:
     """
     now = auth.clock.now()
     async with auth.db.read() as tx:
+        found = await users.by_id(tx, user_id)
+        authenticators = await totp.shown(tx, user_id)
+        cost = bound.cost_of(len(authenticators), auth.settings.guess_probability)
         return Seen(
-            await users.by_id(tx, user_id),
-            Status(await totp.shown(tx, user_id), await backup_codes.count(tx, user_id), setup_pending=False),
-            await attempts.standing(tx, attempts.totp_budget(user_id), now),
+            found,
+            Status(authenticators, await backup_codes.count(tx, user_id), setup_pending=False),
+            await attempts.standing(tx, attempts.totp_budget(user_id, cost), now),
+            await attempts.standing(tx, attempts.known_totp_budget(user_id, cost), now),
             await attempts.standing(tx, attempts.backup_code_budget(user_id), now),
             await sessions.alive(tx, user_id, now, auth.settings.session_idle),
         )

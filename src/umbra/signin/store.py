@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from umbra.attempts import store as attempts
+from umbra.attempts.bound import Cost
 from umbra.attempts.errors import AttemptsSpent
 from umbra.attempts.store import NO_WAIT, Budget, Charged
 from umbra.audit import store as audit
@@ -81,7 +82,7 @@ async def meet(tx: Transaction, user_id: UserId, meeting: dict[str, Any], *, is_
 
 
 async def charge_code(
-    tx: Transaction, user_id: UserId, client: Client, challenge: Challenge | None, now: datetime
+    tx: Transaction, user_id: UserId, cost: Cost, client: Client, challenge: Challenge | None, now: datetime
 ) -> Charged:
     """Charge one guess at a TOTP code, as ``charge`` does.
 
@@ -93,14 +94,14 @@ async def charge_code(
         ChallengeRefused: The challenge has ended; nothing was charged.
     """
     if client.browser is not None:
-        known = attempts.known_totp_budget(user_id)
+        known = attempts.known_totp_budget(user_id, cost)
         chain = _CHARGE_KNOWN if challenge is None else _CHARGE_KNOWN_BOTH
         which = {} if challenge is None else {"challenge_id": challenge.id}
         values = attempts.charging(known, now) | which
         held, row = await tx.follow(chain, user_id=user_id, browser_hash=client.browser, **values)
         if held:
             return await _charged(tx, known, now, row, is_open=challenge is None or held > 1)
-    return await charge(tx, attempts.totp_budget(user_id), challenge, now)
+    return await charge(tx, attempts.totp_budget(user_id, cost), challenge, now)
 
 
 async def charge(tx: Transaction, budget: Budget, challenge: Challenge | None, now: datetime) -> Charged:
@@ -123,7 +124,7 @@ async def _charged(tx: Transaction, budget: Budget, now: datetime, row: Any, *, 
     if row is None:
         await attempts.refuse_waiting(tx, budget, now)
         raise AttemptsSpent(NO_WAIT) if is_open else ChallengeRefused
-    return Charged(budget, row.failures)
+    return Charged(budget, row.failures, row.chances)
 
 
 async def charge_password(
@@ -165,7 +166,8 @@ async def accept_password(tx: Transaction, user_id: UserId, version: int | str, 
     Raises:
         CredentialsRefused: The password has changed, or the account was disabled, since the check.
     """
-    held, _ = await tx.follow(_ACCEPT_PASSWORD, user_id=user_id, version=version, budget=budget.name, now=now)
+    values = attempts.forgiving(budget, now)
+    held, _ = await tx.follow(_ACCEPT_PASSWORD, user_id=user_id, version=version, **values)
     if not held:
         raise CredentialsRefused("superseded")
 
@@ -237,8 +239,7 @@ async def spend_step(
         "code": match.code,
         "dead_since": match.now_step - DIGITS_DEAD_STEPS,
         "purpose": purpose,
-        "budget": budget.name,
-        "now": now,
+        **attempts.forgiving(budget, now),
     }
     if challenge is None:
         moved, _ = await tx.follow(_MOVE, **values)

@@ -1,4 +1,4 @@
-"""Browsers from which a second factor was accepted, in a host's database too.
+"""What guesses cost in a year, and browsers from which a second factor was accepted, in a host's database too.
 
 Revision ID: 0003
 Revises: 0002
@@ -15,9 +15,14 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+LONG_OVER = "1970-01-01 00:00:00"
+
 
 def upgrade() -> None:
     shape = here()
+    attempts = shape.name("attempts")
+    op.add_column(attempts, sa.Column("chances", sa.Integer(), server_default="0", nullable=False))
+    op.add_column(attempts, sa.Column("period_ends", sa.DateTime(), server_default=LONG_OVER, nullable=False))
     if shape.owns_accounts:
         op.add_column("known_browsers", sa.Column("proved_at", sa.DateTime(), nullable=True))
         return
@@ -43,3 +48,5 @@ def downgrade() -> None:
         op.drop_column("known_browsers", "proved_at")
     else:
         op.drop_table(shape.name("known_browsers"))
+    op.drop_column(shape.name("attempts"), "period_ends")
+    op.drop_column(shape.name("attempts"), "chances")
