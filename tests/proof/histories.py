@@ -94,7 +94,7 @@ class Move:
 class Operator:
     """What is done on the command line, and by the clean-up."""
 
-    does: Literal["disable", "enable", "reset", "clean_up"]
+    does: Literal["disable", "enable", "reset", "make_safe", "clean_up"]
 
 
 Action = SignIn | WrongCodes | Password | Enrol | At | Move | Operator
@@ -130,7 +130,7 @@ actions = st.one_of(
     st.builds(Enrol, _STEPS, st.sampled_from(_SECRETS)),
     st.builds(WrongCodes, st.integers(1, 6)),
     st.just(Password()),
-    st.builds(Operator, st.sampled_from(["disable", "enable", "enable", "reset", "clean_up", "clean_up"])),
+    st.builds(Operator, st.sampled_from(["disable", "enable", "enable", "reset", "make_safe", "clean_up", "clean_up"])),
 )
 
 histories = st.lists(actions, min_size=8, max_size=24).map(lambda rest: [Enrol(), *rest])

@@ -30,6 +30,9 @@ COUSINS = [Enrol(0, "cousins"), Move(240), SignIn(Shown()), Move(30), SignIn(Sho
 ONE_SECRET = [Enrol(-1), Enrol(0, "same"), SignIn(Shown(0, 0)), SignIn(Shown(1, 0)), Move(30), SignIn(Shown())]
 # Off and on again with the same secret: what was accepted before stays accepted.
 AGAIN = [Enrol(-1), SignIn(Shown(0, 1)), At("disable", Written()), Enrol(1, "same"), Move(60), Enrol(-1, "same")]
+# Made safe after a restored backup: nothing that was good then is good now, and the next code is.
+SAFE = [Enrol(-1), Operator("make_safe"), SignIn(Shown()), SignIn(Shown(0, 1)), Move(30), SignIn(Shown()),
+        SignIn(Shown(0, 1)), SignIn(Written()), SignIn(Written())]  # fmt: skip
 # A hundred wrong codes in a row; then only a backup code helps.
 LOCKED = [Enrol(), Move(30), SignIn(Written(1)), WrongCodes(99, 3600), SignIn(Shown()), Move(3600), WrongCodes(1),
           Move(90_000), SignIn(Shown()), SignIn(Written()), SignIn(Shown())]  # fmt: skip
@@ -41,7 +44,7 @@ SPENT = [Enrol(), WrongCodes(60, 3600), Move(3600), SignIn(Shown()), WrongCodes(
          WrongCodes(6)]  # fmt: skip
 
 
-@pytest.mark.parametrize("history", [REPLAYED, TWINS, COUSINS, ONE_SECRET, AGAIN, LOCKED, SPENT])
+@pytest.mark.parametrize("history", [REPLAYED, TWINS, COUSINS, ONE_SECRET, AGAIN, SAFE, LOCKED, SPENT])
 def test_a_history_that_somebody_thought_of_goes_as_the_model_says(
     database_url: str, tmp_path: Path, history: list[Action]
 ) -> None:

@@ -32,7 +32,7 @@ from proof.histories import (
 from proof.histories import Password as WrongPassword
 from proof.model import Account, App, Backup, Code, No, Proof
 from support.people import API, BASE_URL
-from umbra import settings, upkeep
+from umbra import restore, settings, upkeep
 from umbra.app import application
 from umbra.audit.store import DatabaseSink
 from umbra.auth import Auth
@@ -244,6 +244,9 @@ class Life:
             case "reset":
                 await operating.reset_second_factor(auth, operating.COMMAND_LINE, self.user.id)
                 self.account.operator_resets()
+            case "make_safe":
+                await restore.make_safe(auth)
+                self.account.operator_makes_safe(self.now)
             case _:
                 await upkeep.clean_up(auth)
                 self.account.clean_up(self.now)
