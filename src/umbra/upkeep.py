@@ -19,6 +19,7 @@ from umbra.crypto.envelope import MovedSecret, Place
 from umbra.crypto.keyring import UnreadableToken
 from umbra.db import revision, state
 from umbra.db.transaction import DatabaseFault, Transaction
+from umbra.email_proofs import store as email_proofs
 from umbra.mail import store as mail
 from umbra.sessions import store as sessions
 from umbra.totp import store as totp
@@ -54,6 +55,7 @@ class Cleaned:
     attempts: int
     mails: int = 0
     browsers: int = 0
+    email_proofs: int = 0
 
 
 async def clean_up(auth: Auth) -> Cleaned:
@@ -73,11 +75,12 @@ async def clean_up(auth: Auth) -> Cleaned:
     )
 
 
-async def _clean_up_ours(auth: Auth, now: datetime) -> tuple[int, int]:
+async def _clean_up_ours(auth: Auth, now: datetime) -> tuple[int, int, int]:
     """Delete what is past its life in the tables that a host does not have."""
     return (
         await _in_batches(auth, lambda tx: mail.delete_old(tx, now, CLEANUP_BATCH_ROWS)),
         await _in_batches(auth, lambda tx: browsers.delete_forgotten(tx, now, CLEANUP_BATCH_ROWS)),
+        await _in_batches(auth, lambda tx: email_proofs.delete_expired(tx, now, CLEANUP_BATCH_ROWS)),
     )
 
 

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from umbra.api import account, signin, totp
+from umbra.api import account, email, signin, totp
 
-PARTS = (signin.router, totp.router, account.router)
+PARTS = (signin.router, totp.router, account.router, email.router)
 
 router = APIRouter()
 for part in PARTS:

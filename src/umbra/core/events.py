@@ -25,6 +25,8 @@ class Event(StrEnum):
     AUTHENTICATORS_LOCKED = "authenticators_locked"
     BACKUP_CODES_REGENERATED = "backup_codes_regenerated"
     EMAIL_CHANGED = "email_changed"
+    EMAIL_CODE_SENT = "email_code_sent"
+    EMAIL_PROVED = "email_proved"
     MAIL_GIVEN_UP = "mail_given_up"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name, not a password
     SECOND_FACTOR_DISABLED = "second_factor_disabled"

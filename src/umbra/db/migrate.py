@@ -22,6 +22,7 @@ from umbra.db.base import Base
 from umbra.db.database import Database
 from umbra.db.revision import VERSION_TABLE
 from umbra.db.shape import Shape
+from umbra.email_proofs import tables as email_proofs
 from umbra.mail import tables as mail
 from umbra.sessions import tables as sessions
 from umbra.totp import tables as totp
@@ -29,7 +30,7 @@ from umbra.users import tables as users
 
 POSTGRES_MIGRATION_LOCK = 0x756D627261  # "umbra"; two servers that start at once migrate one after the other
 
-_DECLARED = (attempts, audit, backup_codes, browsers, challenge, mail, sessions, state, totp, users)
+_DECLARED = (attempts, audit, backup_codes, browsers, challenge, email_proofs, mail, sessions, state, totp, users)
 """The modules that declare tables; importing them is what fills the metadata."""
 
 

@@ -16,12 +16,18 @@ class Kind(StrEnum):
     BACKUP_CODE_USED = "backup_code_used"
     BACKUP_CODES_MADE = "backup_codes_made"
     CODE_REPLAYED = "code_replayed"
+    EMAIL_CHANGED = "email_changed"
+    EMAIL_PROOF = "email_proof"
+    EMAIL_PROOF_NEW = "email_proof_new"
     NEW_BROWSER = "new_browser"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name, not a password
     SECOND_FACTOR_DISABLED = "second_factor_disabled"
     SECOND_FACTOR_RESET = "second_factor_reset"
     TEST = "test"
 
+
+WITH_CODE = frozenset({Kind.EMAIL_PROOF, Kind.EMAIL_PROOF_NEW})
+"""What is of use for as long as the code in it is good."""
 
 _DONE = {
     Event.ACCOUNT_DISABLED: Kind.ACCOUNT_DISABLED,
@@ -30,6 +36,7 @@ _DONE = {
     Event.AUTHENTICATOR_REMOVED: Kind.AUTHENTICATOR_REMOVED,
     Event.AUTHENTICATORS_LOCKED: Kind.AUTHENTICATORS_LOCKED,
     Event.BACKUP_CODES_REGENERATED: Kind.BACKUP_CODES_MADE,
+    Event.EMAIL_CHANGED: Kind.EMAIL_CHANGED,
     Event.PASSWORD_CHANGED: Kind.PASSWORD_CHANGED,
     Event.SECOND_FACTOR_DISABLED: Kind.SECOND_FACTOR_DISABLED,
     Event.SECOND_FACTOR_RESET: Kind.SECOND_FACTOR_RESET,

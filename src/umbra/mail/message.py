@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from umbra import words
 from umbra.core import typed
+from umbra.core.secret import Secret
 from umbra.core.smtp import Sender, parse_sender
 from umbra.mail import agents
 from umbra.mail.store import Mail
@@ -25,11 +26,11 @@ FACTS = "[facts]"
 Facts = list[tuple[str, str]]
 
 
-def compose(settings: Settings, mail: Mail) -> EmailMessage:
-    """Return the mail, ready to be handed in; it says nothing that opens anything, and has no link."""
+def compose(settings: Settings, mail: Mail, code: Secret[str] | None = None) -> EmailMessage:
+    """Return the mail, ready to be handed in; it has no link, and nothing that opens anything but its ``code``."""
     sender = sender_of(settings)
     language = _language(mail)
-    subject, *paragraphs = _paragraphs(settings, mail, language)
+    subject, *paragraphs = _paragraphs(settings, mail, language, code)
     facts = _facts(mail, language)
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(sender.name or settings.issuer, sender.local, sender.domain)
@@ -74,11 +75,16 @@ def _language(mail: Mail) -> str:
     return language if language in words.LANGUAGES else words.LANGUAGES[0]
 
 
-def _paragraphs(settings: Settings, mail: Mail, language: str) -> list[str]:
+def _paragraphs(settings: Settings, mail: Mail, language: str, code: Secret[str] | None) -> list[str]:
     text = (
         _PLAIN[language]
         .get_template(f"{mail.kind}.txt")
-        .render(issuer=settings.issuer, public_url=settings.public_url, method=mail.detail.get("method"))
+        .render(
+            issuer=settings.issuer,
+            public_url=settings.public_url,
+            method=mail.detail.get("method"),
+            code=code.reveal() if code else None,
+        )
     )
     return [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()]
 

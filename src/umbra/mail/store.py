@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, String, bindparam, func, insert, literal, select, update
+from sqlalchemy import JSON, ColumnElement, Integer, String, bindparam, func, insert, literal, select, update
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.dml import UpdateBase
 
@@ -11,8 +11,8 @@ from umbra.core.events import Client, JsonValue
 from umbra.core.ids import UserId
 from umbra.db.base import UtcDateTime
 from umbra.db.statements import delete_some
-from umbra.db.transaction import Statement, Transaction
-from umbra.mail.kinds import Kind
+from umbra.db.transaction import Chain, Statement, Transaction
+from umbra.mail.kinds import WITH_CODE, Kind
 from umbra.mail.tables import OutboxRow
 from umbra.users.tables import UserRow
 
@@ -21,29 +21,34 @@ MOST_A_DAY = 10
 
 A_DAY = timedelta(days=1)
 
+MOST_CODES = 5
+AN_HOUR = timedelta(hours=1)
+"""Mails with a code are asked for by hand, and the sixth within an hour is refused."""
+
 KEPT_FOR = timedelta(days=7)
 """How long a mail can be looked at in the queue, sent or not."""
 
 LEASE = timedelta(minutes=10)
 """How long a mail is one server's own: longer than handing it in takes, with every wait at its longest."""
 
-_queued_today = (
+_queued_lately = (
     select(func.count())
     .where(
         OutboxRow.user_id == bindparam("user_id"),
         OutboxRow.kind == bindparam("mail_kind"),
-        OutboxRow.created_at > bindparam("a_day_ago"),
+        OutboxRow.created_at > bindparam("mail_since"),
     )
     .scalar_subquery()
 )
 
 
 def queued(given: ColumnElement[bool]) -> UpdateBase:
-    """Put a mail to the account into the queue, if the account has an address."""
+    """Put a mail to the account into the queue, if there is an address: the one that is given, or the account's."""
     now = bindparam("now", type_=UtcDateTime)
+    recipient = func.coalesce(bindparam("mail_to", type_=String), UserRow.email)
     mail = {
         "user_id": UserRow.id,
-        "recipient": UserRow.email,
+        "recipient": recipient,
         "kind": bindparam("mail_kind", type_=String),
         "message_id": bindparam("message_id", type_=String),
         "detail": bindparam("mail_detail", type_=JSON),
@@ -52,16 +57,24 @@ def queued(given: ColumnElement[bool]) -> UpdateBase:
         "attempts": literal(0),
     }
     wanted = select(*mail.values()).where(
-        UserRow.id == bindparam("user_id"), UserRow.email.is_not(None), _queued_today < MOST_A_DAY, given
+        UserRow.id == bindparam("user_id"),
+        recipient.is_not(None),
+        _queued_lately < bindparam("mail_most", type_=Integer),
+        given,
     )
     return insert(OutboxRow).from_select(list(mail), wanted).returning(OutboxRow.id)
+
+
+_QUEUE = Chain(queued)
 
 
 def queueing(
     kind: Kind, client: Client, now: datetime, entropy: Entropy, *, method: JsonValue = None
 ) -> dict[str, Any]:
     """Return the values for ``queued``, besides the account's. Nothing among them is secret."""
+    most, within = _limit(kind)
     return {
+        "mail_to": None,
         "mail_kind": kind.value,
         "message_id": entropy.token_bytes(16).hex(),
         "mail_detail": {
@@ -71,8 +84,33 @@ def queueing(
             "language": client.language,
         },
         "now": now,
-        "a_day_ago": now - A_DAY,
+        "mail_since": now - within,
+        "mail_most": most,
     }
+
+
+async def queue_code(tx: Transaction, user_id: UserId, to: str, sealed: str, values: dict[str, Any]) -> bool:
+    """Queue a mail to ``to`` with a code that is sealed for the account, and say whether there may be one more.
+
+    The caller holds the account: mails are counted, and queued, one after the other.
+    """
+    detail = values["mail_detail"] | {"code": sealed}
+    _, row = await tx.follow(_QUEUE, user_id=user_id, **values | {"mail_to": to, "mail_detail": detail})
+    return row is not None
+
+
+async def full_until(tx: Transaction, user_id: UserId, kind: Kind, now: datetime) -> datetime | None:
+    """Return when there may be another mail of that kind to the account, or ``None`` if there may be one now."""
+    most, within = _limit(kind)
+    mails = await tx.execute(
+        select(OutboxRow.created_at)
+        .where(OutboxRow.user_id == user_id, OutboxRow.kind == kind.value, OutboxRow.created_at > now - within)
+        .order_by(OutboxRow.created_at.desc())
+        .limit(1)
+        .offset(most - 1)
+    )
+    oldest: datetime | None = mails.scalar_one_or_none()
+    return None if oldest is None else oldest + within
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +245,10 @@ async def backlog(tx: Transaction) -> Backlog:
         )
     ).one()
     return Backlog(row.waiting, row.given_up, row.oldest)
+
+
+def _limit(kind: Kind) -> tuple[int, timedelta]:
+    return (MOST_CODES, AN_HOUR) if kind in WITH_CODE else (MOST_A_DAY, A_DAY)
 
 
 async def delete_old(tx: Transaction, now: datetime, limit: int) -> int:

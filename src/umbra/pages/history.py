@@ -16,6 +16,8 @@ DONE = {
     "authenticators_locked": marked("Codes are locked after a hundred wrong ones in a row; a backup code opens them"),
     "backup_codes_regenerated": marked("New backup codes were made; the old ones are dead"),
     "email_changed": marked("The mail address was changed"),
+    "email_code_sent": marked("A code was sent by mail"),
+    "email_proved": marked("The mail address was confirmed with a code"),
     "mail_given_up": marked("A mail about the account could not be delivered"),
     "password_changed": marked("The password was changed"),
     "second_factor_disabled": marked("Two-step sign-in was turned off"),
@@ -35,6 +37,7 @@ DONE_WITH_BACKUP_CODE = {
     "step_up": marked("Confirmed with a backup code that it is you"),
 }
 DONE_BY_OPERATOR = {
+    "email_changed": marked("The operator changed the mail address"),
     "sessions_ended": marked("The operator ended all sessions"),
 }
 
@@ -49,6 +52,11 @@ REFUSED = {
     "not_authenticated": marked("A session ended while it was being used"),
     "disabled": marked("The right password was given, while the account was disabled"),
     "password_refused": marked("A new password was not good enough"),
+    "no_code": marked("A code was tried, and none was waiting"),
+    "email_proof_required": marked("A code from a mail was wanted first"),
+    "factors_changed": marked(
+        "The mail address stayed: authenticators or backup codes had been changed shortly before"
+    ),
     "name_taken": marked("A name was chosen that another authenticator has"),
     "last_authenticator": marked("The only authenticator cannot be removed"),
     "no_setup_pending": marked("A set-up had taken too long"),
@@ -77,6 +85,9 @@ WHERE = {
     "authenticator_removed": marked("to remove an authenticator"),
     "authenticator_renamed": marked("to rename an authenticator"),
     "backup_codes_regenerated": marked("to make new backup codes"),
+    "email_changed": marked("to change the mail address"),
+    "email_code_sent": marked("to have a code mailed"),
+    "email_proved": marked("to confirm the mail address"),
     "password_changed": marked("to change the password"),
     "second_factor_disabled": marked("to turn two-step sign-in off"),
     "session_ended": marked("to end a session"),

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from umbra.pages import account, activity, operating, security, signin, stepup
+from umbra.pages import account, activity, operating, proving, security, signin, stepup
 from umbra.pages.route import PageRoute
 from umbra.pages.site import NOTHING, HostsOwn, TheSite
 from umbra.pages.visitor import is_signed_in
@@ -11,14 +11,34 @@ from umbra.pages.visitor import is_signed_in
 home = APIRouter(route_class=PageRoute)
 assets = APIRouter()
 
-PARTS = (home, signin.router, account.router, activity.router, stepup.router, operating.router, security.router, assets)
+PARTS = (
+    home,
+    signin.router,
+    account.router,
+    activity.router,
+    stepup.router,
+    proving.router,
+    operating.router,
+    security.router,
+    assets,
+)
 """The last part of ``security`` takes what stands behind no other address."""
 
 KEPT_SECONDS = 365 * 24 * 3600
 """A year: pages name a file by its content, so a kept one is never an old one."""
 
 OPERATORS = {route.path for route in operating.router.routes if isinstance(route, APIRoute)}
-ACCOUNTS = {"/", "/first-run", "/register", "/security/account", "/security/password", "/security/email", *OPERATORS}
+PROOFS = {route.path for route in proving.router.routes if isinstance(route, APIRoute)}
+ACCOUNTS = {
+    "/",
+    "/first-run",
+    "/register",
+    "/security/account",
+    "/security/password",
+    "/security/email",
+    *PROOFS,
+    *OPERATORS,
+}
 PASSWORDS = {"/sign-in"}
 """What a host does itself, as it says, and has no pages of ours for."""
 

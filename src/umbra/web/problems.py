@@ -10,6 +10,7 @@ from umbra.attempts.errors import AttemptsSpent
 from umbra.challenge.errors import ChallengeRefused
 from umbra.core.errors import Busy, InvalidRequest, NotFound, Refused, Unavailable
 from umbra.core.proof import CodeRefused
+from umbra.email_proofs.errors import EmailProofRequired, FactorsChanged
 from umbra.passwords.errors import CredentialsRefused, PasswordRefused
 from umbra.sessions.errors import NotAuthenticated, StepUpRequired
 from umbra.totp.errors import LastAuthenticator, NameTaken, NoSetupPending, NotEnabled
@@ -27,6 +28,11 @@ ANSWERS: dict[str, tuple[HTTPStatus, str, str]] = {
     CodeRefused.reason: (HTTPStatus.BAD_REQUEST, "Code refused", "The code is not right, or no longer good."),
     AttemptsSpent.reason: (HTTPStatus.TOO_MANY_REQUESTS, "Too many attempts", "Wait before the next attempt."),
     StepUpRequired.reason: (HTTPStatus.FORBIDDEN, "Fresh proof required", "Prove again that it is you."),
+    EmailProofRequired.reason: (
+        HTTPStatus.FORBIDDEN,
+        "Proof of the mail address required",
+        "Prove that you read the account's mail.",
+    ),
     OriginRefused.reason: (HTTPStatus.FORBIDDEN, "Cross-site request refused", "Another site sent this request."),
     RegistrationClosed.reason: (HTTPStatus.FORBIDDEN, "Registration closed", "Ask the operator for an account."),
     NotFound.reason: (HTTPStatus.NOT_FOUND, "Not found", "There is nothing here."),
@@ -43,6 +49,11 @@ ANSWERS: dict[str, tuple[HTTPStatus, str, str]] = {
     NotEnabled.reason: (HTTPStatus.CONFLICT, "Not enabled", "This account has no second factor."),
     LastAuthenticator.reason: (HTTPStatus.CONFLICT, "Last authenticator", "Disable the second factor instead."),
     NameTaken.reason: (HTTPStatus.CONFLICT, "Name taken", "Another authenticator has this name."),
+    FactorsChanged.reason: (
+        HTTPStatus.CONFLICT,
+        "Second factor changed",
+        "The mail address stays for 72 hours after a change of the second factor.",
+    ),
     OwnAccount.reason: (HTTPStatus.CONFLICT, "Own account", "Operators do that to other people's accounts."),
     PasswordRefused.reason: (HTTPStatus.UNPROCESSABLE_ENTITY, "Password refused", "Choose another password."),
     Busy.reason: (HTTPStatus.SERVICE_UNAVAILABLE, "Busy", "Try again in a moment."),
