@@ -409,6 +409,33 @@ GUARDS = (
         ("test_one_new_browser_is_told_of_once_however_many_sign_ins_come_from_it",),
     ),
     Guard(
+        "a mailed code is used once",
+        (
+            Cut(
+                "email_proofs/store.py",
+                "EmailProofRow.code_hash == mailed.code_hash, _waits(now))",
+                "EmailProofRow.code_hash == mailed.code_hash)",
+            ),
+        ),
+        ("test_one_mailed_code_counts_once_however_many_requests_carry_it",),
+    ),
+    Guard(
+        "a guess at a mailed code is charged to the account before it is looked at",
+        (Cut("signin/addresses.py", "                await attempts.charge(tx, budget, now)\n"),),
+        ("test_of_fifty_wrong_mailed_codes_at_once_five_are_looked_at",),
+    ),
+    Guard(
+        "the account is held while mails with a code are counted",
+        (
+            Cut(
+                "signin/addresses.py",
+                "        await users.hold(tx, me.user.id)\n        if to is not None:\n",
+                "        if to is not None:\n",
+            ),
+        ),
+        ("test_codes_are_mailed_five_times_however_many_sessions_ask",),
+    ),
+    Guard(
         "clean-up takes only what is past its life",
         (
             Cut(
@@ -451,6 +478,7 @@ HIDDEN_ON_SQLITE = frozenset(
         "an operator's own account is held as well, before it is asked whether they still are one",
         "a first run finds nobody there",
         "a mail is claimed while nobody else has it",
+        "the account is held while mails with a code are counted",
     }
 )
 """Guards that no test can miss on SQLite: a transaction that writes has the file's lock from its beginning, so that

@@ -72,6 +72,12 @@ ONCE = {
     ),
     "a session's token": Once("SessionRow", "token_hash", "sessions/store.py renewed", ("sessions/store.py created",)),
     "the first-run link": Once("StateRow", ROW, "db/state.py take", ("db/state.py put", "db/state.py put_first")),
+    "a mailed code": Once(
+        "EmailProofRow", "proved_at", "email_proofs/store.py spend", ("email_proofs/store.py begin",)
+    ),
+    "a guess at a mailed code": Once(
+        "EmailProofRow", "guesses", "email_proofs/store.py charge", ("email_proofs/store.py begin",)
+    ),
     "a mail that waits": Once(
         "OutboxRow", "next_attempt_at", "mail/store.py _CLAIM", ("mail/store.py queued", "mail/store.py _settle")
     ),

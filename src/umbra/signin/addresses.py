@@ -127,6 +127,8 @@ async def change(auth: Auth, me: Current, email: str | None, client: Client) -> 
     async with auth.db.read() as tx:
         is_enabled = await totp.is_enabled(tx, me.user.id)
     policy.refuse_stale(me.session, auth.clock.now(), second_factor=is_enabled)
+    if email == me.user.email:
+        return False
     async with watching(auth.sink, Event.EMAIL_CHANGED, client, me.user.id) as note:
         if email is not None and notices.is_on(auth):
             await _mail_code(auth, me, email, client)
