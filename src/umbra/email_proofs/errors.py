@@ -1,3 +1,4 @@
+from umbra.attempts.errors import AttemptsSpent
 from umbra.core.errors import Refused
 
 
@@ -5,6 +6,10 @@ class EmailProofRequired(Refused):
     """This session has not shown that it reads the account's mail."""
 
     reason = "email_proof_required"
+
+
+class MailsSpent(AttemptsSpent):
+    """There were too many mails with a code within the hour."""
 
 
 class FactorsChanged(Refused):

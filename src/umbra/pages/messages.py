@@ -11,6 +11,7 @@ from starlette.requests import Request
 from umbra.attempts.errors import AttemptsSpent
 from umbra.core.errors import InvalidRequest, Refused
 from umbra.core.proof import ClockOff
+from umbra.email_proofs.errors import MailsSpent
 from umbra.pages.forms import EITHER, NEITHER, REQUIRED, Form
 from umbra.passwords.errors import PasswordRefused
 from umbra.web.errors import OriginRefused
@@ -78,6 +79,7 @@ REASONS = {
 
 MAILED_CODE_REFUSED = marked("This code is not right, or no longer good. Look at the newest mail, or get another one.")
 BACKUP_CODE_REFUSED = marked("This backup code is not right, or has been used. Try another one.")
+MAILS_SPENT = marked("We have sent several codes already. Look at the newest mail, or wait %(wait)s for another one.")
 PASSWORD_WRONG = marked("This is not your password.")
 CLOCK_AHEAD = marked(
     "Your phone’s clock is ahead by about %(time)s. Set it to the network’s time, then type a new code."
@@ -182,6 +184,9 @@ def _problems(refusal: Refused, words: Words, address: str, form: Form | None) -
     match refusal:
         case InvalidRequest(problems=problems):
             return [_malformed(name, problem, words, form) for name, problem in problems]
+        case MailsSpent(retry_after_seconds=seconds):
+            wait = duration(timedelta(seconds=seconds), words)
+            return [Problem(words.gettext(MAILS_SPENT) % {"wait": wait})]
         case AttemptsSpent(retry_after_seconds=seconds):
             wait = duration(timedelta(seconds=seconds), words)
             return [Problem(words.gettext(REASONS[refusal.reason]) % {"wait": wait})]

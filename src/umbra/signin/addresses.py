@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from umbra.attempts import store as attempts
-from umbra.attempts.errors import AttemptsSpent
 from umbra.auth import Auth
 from umbra.core.errors import NotFound
 from umbra.core.events import Client, Event, Note, watching
@@ -14,7 +13,7 @@ from umbra.core.secret import Secret
 from umbra.db.transaction import Transaction
 from umbra.email_proofs import codes
 from umbra.email_proofs import store as email_proofs
-from umbra.email_proofs.errors import EmailProofRequired
+from umbra.email_proofs.errors import EmailProofRequired, MailsSpent
 from umbra.mail import store as mail
 from umbra.mail.kinds import Kind
 from umbra.sessions.session import Current
@@ -62,7 +61,7 @@ async def send_code(auth: Auth, me: Current, client: Client) -> timedelta:
 
     Raises:
         NotFound: The account has no address, or there is no mail server.
-        AttemptsSpent: There were too many such mails within the hour.
+        MailsSpent: There were too many such mails within the hour.
         Busy: The hashing pool is full; nothing was mailed.
     """
     if not notices.is_on(auth):
@@ -121,7 +120,7 @@ async def change(auth: Auth, me: Current, email: str | None, client: Client) -> 
         StepUpRequired: The session's proof is older than ten minutes, or no second factor where one exists.
         FactorsChanged: The second factor was changed less than 72 hours ago.
         EmailProofRequired: There is no second factor, and this session has not proved the old address.
-        AttemptsSpent: There were too many mails with a code within the hour.
+        MailsSpent: There were too many mails with a code within the hour.
         Busy: The hashing pool is full; nothing was mailed.
     """
     async with auth.db.read() as tx:
@@ -187,16 +186,16 @@ async def _mail_code(auth: Auth, me: Current, to: str | None, client: Client) ->
             auth, tx, me.user.id, codes.shown(code), to=address, kind=kind, client=client, now=now
         )
         if not is_queued:
-            raise AttemptsSpent(attempts.NO_WAIT)
+            raise MailsSpent(attempts.NO_WAIT)
 
 
 async def _refuse_flood(auth: Auth, tx: Transaction, me: Current, kind: Kind) -> None:
     """Say how long to wait for another mail of a kind, if there were many.
 
     Raises:
-        AttemptsSpent: There were too many within the hour.
+        MailsSpent: There were too many within the hour.
     """
     now = auth.clock.now()
     until = await mail.full_until(tx, me.user.id, kind, now)
     if until is not None:
-        raise AttemptsSpent(until - now)
+        raise MailsSpent(until - now)
