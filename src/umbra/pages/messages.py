@@ -184,12 +184,9 @@ def _problems(refusal: Refused, words: Words, address: str, form: Form | None) -
     match refusal:
         case InvalidRequest(problems=problems):
             return [_malformed(name, problem, words, form) for name, problem in problems]
-        case MailsSpent(retry_after_seconds=seconds):
-            wait = duration(timedelta(seconds=seconds), words)
-            return [Problem(words.gettext(MAILS_SPENT) % {"wait": wait})]
         case AttemptsSpent(retry_after_seconds=seconds):
-            wait = duration(timedelta(seconds=seconds), words)
-            return [Problem(words.gettext(REASONS[refusal.reason]) % {"wait": wait})]
+            text = MAILS_SPENT if isinstance(refusal, MailsSpent) else REASONS[refusal.reason]
+            return [Problem(words.gettext(text) % {"wait": duration(timedelta(seconds=seconds), words)})]
         case ClockOff(off_by=off_by):
             text = CLOCK_AHEAD if off_by > timedelta(0) else CLOCK_BEHIND
             return [Problem(words.gettext(text) % {"time": duration(abs(off_by), words)}, where)]
