@@ -22,7 +22,7 @@ from umbra.signin import addresses, guesses, notices, passwords, policy
 from umbra.signin.guesses import Guess, NewSession
 from umbra.totp import flows as totp_flows
 from umbra.totp import store as totp
-from umbra.totp.errors import NotEnabled
+from umbra.totp.errors import NoSetupPending, NotEnabled
 from umbra.totp.flows import Setup
 from umbra.users import store as users
 
@@ -117,7 +117,7 @@ async def confirm(auth: Auth, me: Current, code: Digits, client: Client) -> Conf
         async with auth.hashing.slot() as slot:
             is_first = not await _is_enabled(auth, me.user.id)
             if is_first:
-                await _refuse_unproved(auth, me)
+                await _refuse_first(auth, me)
             pending, proven = await guesses.look_at_pending(auth, me.user.id, me.session.id, code, client)
             fresh = await backup_flows.fresh_set(auth, slot) if is_first else None
         token = tokens.SESSION.new(auth.entropy)
@@ -302,9 +302,13 @@ async def _keep(auth: Auth, tx: Transaction, note: Note, user_id: UserId, now: d
     await notices.keep(auth, tx, note, now)
 
 
-async def _refuse_unproved(auth: Auth, me: Current) -> None:
+async def _refuse_first(auth: Auth, me: Current) -> None:
+    """Refuse to switch a first authenticator on, before a guess is charged; what counts is asked again."""
+    now = auth.clock.now()
     async with auth.db.read() as tx:
-        await addresses.refuse_unproved(auth, tx, me, auth.clock.now())
+        if await totp.pending(tx, me.session.id, now) is None:
+            raise NoSetupPending
+        await addresses.refuse_unproved(auth, tx, me, now)
 
 
 async def _is_enabled(auth: Auth, user_id: UserId) -> bool:
