@@ -21,6 +21,7 @@ from umbra.crypto.envelope import MovedSecret, Place, SealedRow
 from umbra.crypto.keyring import UnreadableToken
 from umbra.db import revision, state
 from umbra.db.transaction import DatabaseFault, Transaction
+from umbra.email_proofs import store as email_proofs
 from umbra.links import store as links
 from umbra.mail import store as mail
 from umbra.removals import store as removals
@@ -76,6 +77,7 @@ class Cleaned:
     mails: int = 0
     links: int = 0
     removed_authenticators: int = 0
+    email_proofs: int = 0
 
 
 async def clean_up(auth: Auth) -> Cleaned:
@@ -104,12 +106,13 @@ async def overdue(auth: Auth, at: datetime) -> int:
         return used_codes + expired + await sessions.count_expired(tx, at, auth.settings.session_idle)
 
 
-async def _clean_up_ours(auth: Auth, now: datetime) -> tuple[int, int, int]:
+async def _clean_up_ours(auth: Auth, now: datetime) -> tuple[int, int, int, int]:
     """Delete what is past its life in the tables that a host does not have."""
     return (
         await _in_batches(auth, lambda tx: mail.delete_old(tx, now, CLEANUP_BATCH_ROWS)),
         await _in_batches(auth, lambda tx: links.delete_expired(tx, now, CLEANUP_BATCH_ROWS)),
         await _in_batches(auth, lambda tx: removals.delete_old(tx, now, CLEANUP_BATCH_ROWS)),
+        await _in_batches(auth, lambda tx: email_proofs.delete_expired(tx, now, CLEANUP_BATCH_ROWS)),
     )
 
 

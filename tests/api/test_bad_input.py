@@ -172,6 +172,7 @@ json_values = st.recursive(
 field_names = st.sampled_from(["username", "password", "mfa_token", "code", "backup_code", "delivery", "name"])
 PATHS = ["/register", "/login", "/totp-verify", "/totp/setup", "/totp/confirm", "/totp/disable", "/step-up"]
 PATHS += ["/password", "/totp/backup-codes/regenerate", "/totp/authenticators/1/remove", "/logout"]
+PATHS += ["/email/proof", "/email/proof/confirm"]
 
 
 @settings(

@@ -7,7 +7,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from support.people import API, BASE_URL, Person
-from umbra.api import account, signin, totp
+from umbra.api import account, email, signin, totp
 from umbra.app import application
 from umbra.auth import Auth
 from umbra.core.clock import FixedClock
@@ -38,6 +38,8 @@ GUARDED: dict[str, Row] = {
         {"password": "wrong", **PROOF}, "409 not_enabled", "401 credentials_refused",
     ),
     "POST /step-up": (PROOF, "409 not_enabled", "400 code_refused"),
+    "POST /email/proof": (None, "404 not_found", "404 not_found"),
+    "POST /email/proof/confirm": ({"code": "00000000"}, "404 not_found", "404 not_found"),
     "DELETE /sessions/{session_id}": (None, "404 not_found", "404 not_found"),
     "POST /sessions/revoke-others": (None, "200", "200"),
     "POST /password": (
@@ -50,7 +52,7 @@ GUARDED: dict[str, Row] = {
 
 
 def test_every_call_has_a_row() -> None:
-    routes = [route for module in (signin, totp, account) for route in module.router.routes]
+    routes = [route for module in (signin, totp, account, email) for route in module.router.routes]
     known = [route for route in routes if isinstance(route, APIRoute)]
     calls = {f"{method} {route.path}" for route in known for method in route.methods or ()}
     assert len(known) == len(routes)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from umbra.backup_codes import codes
+from umbra.core.crockford import ALPHABET
 from umbra.core.entropy import SystemEntropy
 from umbra.core.errors import InvalidRequest
 
@@ -18,9 +19,9 @@ def test_a_set_is_ten_codes_whose_selectors_differ() -> None:
 
 
 def test_a_code_has_eighty_bits_beyond_what_is_stored_in_clear() -> None:
-    assert 32 == len(set(codes.ALPHABET))
+    assert 32 == len(set(ALPHABET))
     assert 80 == 5 * codes.SECRET_CHARACTERS
-    assert not set("ILOU") & set(codes.ALPHABET)
+    assert not set("ILOU") & set(ALPHABET)
 
 
 def test_a_shown_code_is_read_back_in_any_case_and_grouping() -> None:
@@ -39,7 +40,7 @@ def test_look_alikes_are_read_as_what_is_meant() -> None:
 
 def test_every_single_wrong_character_is_told_as_a_typing_error() -> None:
     text = codes.new_set(ENTROPY)[0].text.reveal()
-    for position, other in itertools.product(range(len(text)), codes.ALPHABET):
+    for position, other in itertools.product(range(len(text)), ALPHABET):
         mistyped = text[:position] + other + text[position + 1 :]
         if mistyped != text:
             assert isinstance(codes.parse(mistyped).fault, InvalidRequest)
@@ -72,7 +73,7 @@ def test_what_can_be_nobodys_code_is_refused_at_the_border() -> None:
 
 
 def test_no_code_of_ours_has_a_selector_of_imported_ones() -> None:
-    assert not set(codes.IMPORTED) & set(codes.ALPHABET)
+    assert not set(codes.IMPORTED) & set(ALPHABET)
 
 
 def test_a_proof_does_not_print() -> None:

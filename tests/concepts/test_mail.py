@@ -17,7 +17,7 @@ from umbra.core import smtp, typed
 from umbra.core.errors import InvalidRequest, Misconfigured
 from umbra.core.secret import Secret
 from umbra.mail import agents, message
-from umbra.mail.kinds import Kind, link_in
+from umbra.mail.kinds import WITH_CODE, Kind, link_in
 from umbra.mail.store import Mail
 from umbra.settings import Settings, checked
 from umbra.words import LANGUAGES, catalogue
@@ -47,7 +47,9 @@ def composed(kind: str = Kind.NEW_BROWSER, **more: Any) -> EmailMessage:
     given = {"recipient": "alice@example.com", "username": "alice", "message_id": "0123"} | more
     at = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
     link = Secret(LINK) if link_in(kind) else None
-    sent = message.compose(SETTINGS, Mail(kind, created_at=at, **given), link).as_bytes(policy=SMTP)
+    code = Secret("4F7K-2M9Q") if kind in WITH_CODE else None
+    mail = Mail(kind, created_at=at, **given)
+    sent = message.compose(SETTINGS, mail, link=link, code=code).as_bytes(policy=SMTP)
     arrived = message_from_bytes(sent, policy=default)
     assert isinstance(arrived, EmailMessage)
     return arrived

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 import httpx
 import pytest
 
-from support.mail import PostOffice, free_port, mailing
+from support.mail import PostOffice, free_port, mailed_code, mailing
 from support.people import Person
 from umbra.auth import Auth
 from umbra.core.clock import FixedClock
@@ -39,9 +40,9 @@ def auth(auth: Auth, closed_office: PostOffice) -> Auth:
 
 
 @pytest.fixture
-async def alice(client: httpx.AsyncClient, clock: FixedClock) -> Person:
+async def alice(auth: Auth, client: httpx.AsyncClient, clock: FixedClock) -> Person:
     """Somebody with an address, signed in with nothing but a password."""
-    person = Person("alice", client, clock, email=ALICES)
+    person = Person("alice", client, clock, email=ALICES, mailed_code=partial(mailed_code, auth))
     await person.register()
     await person.sign_in()
     return person

@@ -23,7 +23,7 @@ from umbra.db.statements import insert
 from umbra.links import store as links
 from umbra.links.purposes import Purpose
 from umbra.mail import flows
-from umbra.mail.kinds import TEN_A_DAY, Kind
+from umbra.mail.kinds import TEN_A_DAY, WITH_CODE, Kind
 from umbra.mail.tables import OutboxRow
 from umbra.signin import account, operating
 from umbra.signin.operating import COMMAND_LINE
@@ -104,6 +104,10 @@ async def enable_account(alice: Person, auth: Auth) -> None:
     await operating.enable(auth, COMMAND_LINE, (await account.find(auth, "alice")).user.id)
 
 
+async def lose_the_address(alice: Person, auth: Auth) -> None:
+    await operating.change_email(auth, COMMAND_LINE, (await account.find(auth, "alice")).user.id, None)
+
+
 async def guess_for_the_hundredth_time(alice: Person, auth: Auth) -> None:
     now = auth.clock.now()
     failed = {"failures": 99, "next_at": now, "charged_at": now}
@@ -159,6 +163,7 @@ HAPPENINGS = [
     (reset, "Your second factor was removed", "Whoever runs Umbra has removed every authenticator app"),
     (disable_account, "Your account was disabled", "Whoever runs Umbra has disabled your account"),
     (enable_account, "Your account was enabled again", "it can be signed in to again"),
+    (lose_the_address, "Your mail address was changed", "this is the last mail that comes here"),
     (guess_for_the_hundredth_time, "Your authenticator apps are locked", "a hundred times in a row"),
     (guess_for_the_last_time_in_a_year, "Too many wrong codes in a year", "until that year is over"),
     (sign_in_by_a_used_code, "A code was sent that had been used", "had been used before. It was refused"),
@@ -191,7 +196,7 @@ async def test_the_owner_is_told_once_in_plain_words_and_in_html(
     assert ("umbra@login.example", [ALICES]) == (told.sender, told.recipients)
     assert sentence in told.text()
     assert sentence in told.html()
-    by_operator = happening in {reset, disable_account, enable_account, restore_the_database}
+    by_operator = happening in {reset, disable_account, enable_account, restore_the_database, lose_the_address}
     facts = ["Account: alice", f"When: {at:%Y-%m-%d %H:%M} UTC"]
     facts += [] if by_operator else ["From: 127.0.0.1", "With: Firefox on Linux"]
     assert " ".join(facts) in told.text()
@@ -207,9 +212,9 @@ async def test_the_owner_is_told_once_in_plain_words_and_in_html(
 def test_every_kind_of_mail_has_its_happening() -> None:
     told = {Kind.AUTHENTICATOR_ADDED, Kind.AUTHENTICATOR_REMOVED, Kind.BACKUP_CODE_USED, Kind.BACKUP_CODES_MADE,
             Kind.PASSWORD_CHANGED, Kind.PASSWORD_RESET, Kind.SECOND_FACTOR_DISABLED, Kind.SECOND_FACTOR_RESET,
-            Kind.AUTHENTICATORS_LOCKED, Kind.CODE_REPLAYED, Kind.NEW_BROWSER, Kind.ACCOUNT_DISABLED,
+            Kind.AUTHENTICATORS_LOCKED, Kind.CODE_REPLAYED, Kind.EMAIL_CHANGED, Kind.NEW_BROWSER, Kind.ACCOUNT_DISABLED,
             Kind.ACCOUNT_ENABLED, Kind.BACKUP_CODES_DUE, Kind.GUESSES_SPENT, Kind.SECOND_FACTOR_RESTORED}  # fmt: skip
-    assert set(Kind) - {Kind.TEST} == told
+    assert set(Kind) - {Kind.TEST} - WITH_CODE == told
     assert len(told) == len({subject for _, subject, _ in HAPPENINGS})
 
 

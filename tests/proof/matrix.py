@@ -25,7 +25,6 @@ from umbra.app import application
 from umbra.attempts import bound
 from umbra.attempts import store as attempts
 from umbra.attempts.tables import AttemptsRow
-from umbra.audit.store import DatabaseSink
 from umbra.auth import Auth
 from umbra.backup_codes import codes
 from umbra.backup_codes import store as backup_codes
@@ -41,9 +40,11 @@ from umbra.crypto.keyring import Keyring, new_key
 from umbra.db import migrate
 from umbra.db.opening import open_database
 from umbra.db.sqlite import Sqlite
+from umbra.email_proofs import codes as mailed_codes
+from umbra.email_proofs import store as email_proofs
 from umbra.sessions import flows as session_flows
 from umbra.sessions import store as sessions
-from umbra.signin import operating
+from umbra.signin import notices, operating
 from umbra.signin import store as signin
 from umbra.signin.policy import FRESH_FOR
 from umbra.testing import CHEAP
@@ -58,12 +59,17 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "state-matrix.md"
 
 PASSWORD, NEXT_PASSWORD = "correct horse battery staple 9", "another horse battery staple 7"
 BACKUP_CODE = codes.new_set(SystemEntropy())[0]
+MAILED_CODE = mailed_codes.new(SystemEntropy())
+ADDRESS = "caller@example.com"
 SECRET = Secret(b"a secret of 20 bytes")
 STALE = FRESH_FOR + timedelta(seconds=1)
 NOBODY = Client()
+MAIL = {"smtp_url": "smtp://127.0.0.1", "mail_from": "Umbra <umbra@example.com>"}
 
 STATES = {
     "no second factor": "The account has a password.",
+    "address not proved": "The account has a password and a mail address, and a code waits for the caller's session.",
+    "address proved": "The same, and the caller's session has typed the code just now.",
     "pending set-up": "The caller's session has begun to set an authenticator up.",
     "enrolled": "The account has one authenticator, and backup codes.",
     "waiting": "Enrolled, and the last five codes were wrong: the next one must wait.",
@@ -133,6 +139,8 @@ CALLS: dict[str, Body] = {
     "POST /password/reset-request": lambda cell: {"username": cell.user.username},
     "POST /password/reset": lambda _cell: {"token": "uml_" + "x" * 43, "new_password": NEXT_PASSWORD},
     "POST /undo": lambda _cell: {"token": "uml_" + "x" * 43},
+    "POST /email/proof": _nothing,
+    "POST /email/proof/confirm": lambda _cell: {"code": MAILED_CODE.reveal()},
     "DELETE /sessions/{session_id}": _nothing,
     "POST /sessions/revoke-others": _nothing,
     "POST /logout": _nothing,
@@ -142,8 +150,8 @@ CALLS: dict[str, Body] = {
 INTRODUCTION = """# State matrix
 
 What every call of the JSON face answers, in every state of an account and at every level of session, to a caller who
-sends all that is right: password, code, backup code. `make matrix` asks the service and writes this page;
-`test_the_state_matrix_is_what_the_service_answers` fails when the two differ.
+sends all that is right: password, code, backup code, code from a mail. There is a mail server. `make matrix` asks the
+service and writes this page; `test_the_state_matrix_is_what_the_service_answers` fails when the two differ.
 """
 
 Matrix = dict[tuple[str, str, str], str]
@@ -156,7 +164,7 @@ class Surveyor:
     def __init__(self, auth: Auth, client: httpx.AsyncClient, hashes: tuple[str, ...]) -> None:
         self._auth = auth
         self._client = client
-        self._password_hash, self._backup_code_hash = hashes
+        self._password_hash, self._backup_code_hash, self._mailed_code_hash = hashes
         self._names = (f"caller-{number}" for number in itertools.count())
 
     async def survey(self) -> Matrix:
@@ -179,7 +187,8 @@ class Surveyor:
         auth, now = self._auth, self._auth.clock.now()
         token, mfa_token = tokens.SESSION.new(auth.entropy), tokens.CHALLENGE.new(auth.entropy)
         async with auth.db.begin() as tx:
-            user = await users.add(tx, NewUser(next(self._names), None, self._password_hash), now)
+            address = ADDRESS if "address" in state else None
+            user = await users.add(tx, NewUser(next(self._names), address, self._password_hash), now)
             values = sessions.creating(
                 user.id,
                 tokens.SESSION.hash_of_new(token),
@@ -204,6 +213,9 @@ class Surveyor:
         auth, now = self._auth, self._auth.clock.now()
         if state == "no second factor":
             return None
+        if "address" in state:
+            await self._mail(state, user, session_id)
+            return None
         async with auth.db.begin() as tx:
             if state == "pending set-up":
                 row = await totp.begin_setup(tx, user.id, session_id, "Phone", now)
@@ -221,11 +233,18 @@ class Surveyor:
             await operating.disable(auth, operating.COMMAND_LINE, user.id)
         return None if state == "pending set-up" else row
 
+    async def _mail(self, state: str, user: User, session_id: SessionId) -> None:
+        now = self._auth.clock.now()
+        async with self._auth.db.begin() as tx:
+            await email_proofs.begin(tx, user.id, session_id, ADDRESS, self._mailed_code_hash, now)
+            if state == "address proved":
+                await email_proofs.spend(tx, await email_proofs.charge(tx, session_id, now), now)
+
 
 @asynccontextmanager
 async def surveyor(folder: Path) -> AsyncIterator[Surveyor]:
     """Run the service on a new SQLite file in ``folder``."""
-    clock = FixedClock(datetime(2026, 1, 1, 12, tzinfo=UTC))
+    clock, entropy = FixedClock(datetime(2026, 1, 1, 12, tzinfo=UTC)), SystemEntropy()
     database = open_database(f"sqlite:///{folder / 'umbra.db'}")
     if isinstance(database, Sqlite):
         database.synchronous = "OFF"  # nothing here has to survive a power cut
@@ -233,15 +252,15 @@ async def surveyor(folder: Path) -> AsyncIterator[Surveyor]:
     auth = Auth(
         db=database,
         clock=clock,
-        entropy=SystemEntropy(),
+        entropy=entropy,
         keyring=Keyring.of(new_key().reveal()),
         hashing=HashingPool(CHEAP, threads=1),
-        settings=settings.Settings(data_dir=folder, registration="open"),
-        sink=DatabaseSink(database, clock),
+        settings=settings.checked({"data_dir": folder, "registration": "open", **MAIL}),
+        sink=notices.sink(database, clock, entropy),
     )
     await upkeep.check_ready(auth)
     async with auth.hashing.slot() as slot:
-        hashes = await slot.hash(Secret(PASSWORD), BACKUP_CODE.text)
+        hashes = await slot.hash(Secret(PASSWORD), BACKUP_CODE.text, MAILED_CODE)
     transport = httpx.ASGITransport(app=application(auth))
     async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
         yield Surveyor(auth, client, tuple(hashes))

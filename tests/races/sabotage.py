@@ -504,6 +504,33 @@ GUARDS = (
         ("test_of_many_who_seal_at_once_nobody_breaks_the_chain",),
     ),
     Guard(
+        "a mailed code is used once",
+        (
+            Cut(
+                "email_proofs/store.py",
+                "EmailProofRow.code_hash == mailed.code_hash, _waits(now))",
+                "EmailProofRow.code_hash == mailed.code_hash)",
+            ),
+        ),
+        ("test_one_mailed_code_counts_once_however_many_requests_carry_it",),
+    ),
+    Guard(
+        "a guess at a mailed code is charged to the account before it is looked at",
+        (Cut("signin/addresses.py", "                await attempts.charge(tx, budget, now)\n"),),
+        ("test_of_fifty_wrong_mailed_codes_at_once_five_are_looked_at",),
+    ),
+    Guard(
+        "the account is held while mails with a code are counted",
+        (
+            Cut(
+                "signin/addresses.py",
+                "        await users.hold(tx, me.user.id)\n        if to is not None:\n",
+                "        if to is not None:\n",
+            ),
+        ),
+        ("test_codes_are_mailed_five_times_however_many_sessions_ask",),
+    ),
+    Guard(
         "clean-up takes only what is past its life",
         (
             Cut(

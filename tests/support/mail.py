@@ -14,8 +14,13 @@ from email.policy import default
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from sqlalchemy import select
 
 from umbra.auth import Auth
+from umbra.crypto import envelope
+from umbra.mail.flows import code_place
+from umbra.mail.kinds import WITH_CODE
+from umbra.mail.tables import OutboxRow
 from umbra.settings import checked
 from umbra.signin import notices
 
@@ -158,6 +163,14 @@ async def _closed(server: asyncio.Server) -> None:
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
+
+
+async def mailed_code(auth: Auth) -> str:
+    """Return the code in the newest mail that has one, as whoever gets the mail reads it."""
+    async with auth.db.read() as tx:
+        row = select(OutboxRow.user_id, OutboxRow.detail).where(OutboxRow.kind.in_(WITH_CODE))
+        newest = (await tx.execute(row.order_by(OutboxRow.id.desc()).limit(1))).one()
+    return envelope.unseal(auth.keyring, newest.detail["code"], code_place(newest.user_id)).reveal().decode()
 
 
 def mailing(auth: Auth, office: PostOffice, **more: str) -> Auth:

@@ -1,6 +1,6 @@
 """People who use Umbra over HTTP, in the way that a test wants to tell it."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -26,6 +26,8 @@ class Person:
     secret: str = ""
     email: str | None = None
     backup_codes: list[str] = field(default_factory=list)
+    mailed_code: Callable[[], Awaitable[str]] | None = None
+    """How they read the code that they were mailed last, where there is mail."""
 
     async def post(self, path: str, body: Mapping[str, Any] | None = None, **more: Any) -> httpx.Response:
         return await self.client.post(API + path, json=body, **more)
@@ -62,6 +64,8 @@ class Person:
 
     async def enrol(self, name: str | None = None) -> str:
         """Set an authenticator up and confirm it; the first one becomes the person's own. Returns its secret."""
+        if self.mailed_code is not None and not self.secret:
+            await self.prove_email()
         setup = await self.post("/totp/setup", {"name": name} if name else None)
         assert 200 == setup.status_code, setup.text
         secret: str = setup.json()["secret"]
@@ -70,6 +74,14 @@ class Person:
         self.secret = self.secret or secret
         self.backup_codes = confirmed.json()["backup_codes"] or self.backup_codes
         return secret
+
+    async def prove_email(self) -> None:
+        """Have a code mailed, read it, and type it."""
+        assert self.mailed_code is not None
+        sent = await self.post("/email/proof")
+        assert 202 == sent.status_code, sent.text
+        proved = await self.post("/email/proof/confirm", {"code": await self.mailed_code()})
+        assert 204 == proved.status_code, proved.text
 
     def code(self, steps: int = 0, secret: str | None = None) -> str:
         """Return the app's code for the present step, or one some steps away."""

@@ -88,6 +88,12 @@ ONCE = {
         "audit/store.py _PUT_SEALS",
         ("audit/store.py kept", "audit/store.py keep_for"),  # new rows, without one
     ),
+    "a mailed code": Once(
+        "EmailProofRow", "proved_at", "email_proofs/store.py spend", ("email_proofs/store.py begin",)
+    ),
+    "a guess at a mailed code": Once(
+        "EmailProofRow", "guesses", "email_proofs/store.py charge", ("email_proofs/store.py begin",)
+    ),
     "the end of the chain": Once(
         "StateRow",
         "value",

@@ -2,9 +2,14 @@
 
 from playwright.sync_api import expect
 
+from walk.accounts import mailed_code
 from walk.walker import Walker
 
-MAILED = ("Eine Authenticator-App wurde hinzugefügt", "Eine Anmeldung mit einem neuen Browser")
+MAILED = (
+    "Ist das Ihre Mailadresse?",
+    "Eine Authenticator-App wurde hinzugefügt",
+    "Eine Anmeldung mit einem neuen Browser",
+)
 """Mail is in the language of the browser that gave reason for it."""
 
 
@@ -18,6 +23,10 @@ def walk(way: Walker, password: str) -> None:
     german.stop("german-account", "Konto")
     german.follow("Sicherheit")
     german.press("Authenticator-App hinzufügen")
+    german.press("Einen Code schicken")
+    german.stop("german-email-proof-code", "Bestätigen Sie Ihre Mailadresse")
+    german.type("Code aus der Mail", mailed_code(german, MAILED[0]))
+    german.press("Weiter")
     german.stop("german-setup-1-key", "Authenticator-App hinzufügen")
     secret = german.scan()
     german.follow("Weiter")

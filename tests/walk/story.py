@@ -10,6 +10,9 @@ MAILED = {
     Kind.BACKUP_CODE_USED: "A backup code was used",
     Kind.BACKUP_CODES_MADE: "New backup codes were made",
     Kind.CODE_REPLAYED: "A code was sent that had been used",
+    Kind.EMAIL_CHANGED: "Your mail address was changed",
+    Kind.EMAIL_PROOF: "Is this mail address yours?",
+    Kind.EMAIL_PROOF_NEW: "Is this mail address to be yours here?",
     Kind.NEW_BROWSER: "A sign-in from a new browser",
     Kind.PASSWORD_CHANGED: "Your password was changed",
     Kind.SECOND_FACTOR_DISABLED: "The second factor was turned off",
@@ -34,7 +37,7 @@ def walk(way: Walker) -> None:
     sessions.end_others(way, phone)
     sessions.not_me(way, phone)
     password = accounts.change_password(way, phone)
-    accounts.change_mail_address(way, phone)
+    accounts.change_mail_address(way, password, phone)
     operating.look_after_others(way)
     enrolment.turn_off(way, password, codes)
     if way.has_scripts:

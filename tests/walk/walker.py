@@ -2,7 +2,7 @@
 
 import re
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import BrowserContext, Locator, Page, expect
@@ -24,6 +24,8 @@ class Walker:
     watch: Watch
     service: Service
     has_scripts: bool
+    read: list[str] = field(default_factory=list)
+    """Codes from mails that were read already."""
 
     @property
     def context(self) -> BrowserContext:

@@ -119,6 +119,10 @@ class BackupCodesAnswer(TypedDict):
     backup_codes: list[str]
 
 
+class CodeMailedAnswer(TypedDict):
+    expires_in: int
+
+
 def answer(body: Mapping[str, Any], status: int = 200) -> Response:
     """Return ``body`` as JSON, with moments as RFC 3339 writes them in UTC."""
     return Response(to_json(body), status, media_type="application/json")

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from umbra.api import account, links, signin, totp
+from umbra.api import account, email, links, signin, totp
 
-PARTS = (signin.router, totp.router, account.router, links.router)
+PARTS = (signin.router, totp.router, account.router, email.router, links.router)
 
 router = APIRouter()
 router.routes = [route for part in PARTS for route in part.routes]

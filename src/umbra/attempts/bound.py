@@ -10,7 +10,8 @@ from datetime import timedelta
 from fractions import Fraction
 from functools import lru_cache
 
-from umbra.backup_codes.codes import ALPHABET, CODES_PER_SET, SECRET_CHARACTERS
+from umbra.backup_codes.codes import CODES_PER_SET, SECRET_CHARACTERS
+from umbra.core.crockford import ALPHABET
 from umbra.core.typed import CODE_DIGITS
 from umbra.totp.algorithm import SKEW_STEPS
 

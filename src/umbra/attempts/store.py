@@ -153,6 +153,11 @@ def backup_code_budget(user_id: UserId) -> Budget:
     return Budget(f"backup_code:{user_id}")
 
 
+def email_proof_budget(user_id: UserId) -> Budget:
+    """Return the budget of the codes that are mailed to an account, in whatever session they are typed."""
+    return Budget(f"email_proof:{user_id}")
+
+
 def password_budget(username_key: str, network: str) -> Budget:
     """Return the budget of an account's passwords from one network, so that a stranger keeps nobody out.
 
@@ -265,7 +270,7 @@ async def lift_locks(tx: Transaction, user_id: UserId, now: datetime) -> None:
 
 async def delete_for_user(tx: Transaction, user_id: UserId) -> None:
     """Forget an account's failures; for an operator's reset."""
-    names = [*_names_of_codes(user_id), backup_code_budget(user_id).name]
+    names = [*_names_of_codes(user_id), backup_code_budget(user_id).name, email_proof_budget(user_id).name]
     await tx.execute(delete(AttemptsRow).where(AttemptsRow.budget.in_(names)))
 
 

@@ -9,13 +9,11 @@ have, and say nothing about the code (docs/decisions/0024-adoption.md).
 
 from dataclasses import dataclass
 
+from umbra.core.crockford import ALPHABET, characters, cleaned
 from umbra.core.entropy import Entropy
 from umbra.core.errors import InvalidRequest
 from umbra.core.proof import BackupProof
 from umbra.core.secret import Secret
-
-ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Crockford's: without I, L, O (read as 1, 1, 0) and U."""
 
 SELECTOR_CHARACTERS = 3
 SECRET_CHARACTERS = 16
@@ -33,7 +31,6 @@ AS_TYPED = IMPORTED + "="
 LONGEST_IMPORTED = 64
 """Characters; no application of ours to read from makes longer ones, and hashing is paid for by the byte."""
 
-_CLEANED = str.maketrans({" ": None, "-": None, "I": "1", "L": "1", "O": "0"})
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}
 
 
@@ -54,7 +51,7 @@ def new_set(entropy: Entropy) -> list[BackupCode]:
     """Return ten fresh codes whose selectors differ."""
     codes: dict[str, BackupCode] = {}
     while len(codes) < CODES_PER_SET:
-        body = _characters(entropy, SELECTOR_CHARACTERS + SECRET_CHARACTERS)
+        body = characters(entropy, SELECTOR_CHARACTERS + SECRET_CHARACTERS)
         selector = body[:SELECTOR_CHARACTERS]
         codes.setdefault(selector, BackupCode(selector, Secret(body + _check(body))))
     return list(codes.values())
@@ -77,11 +74,6 @@ def parse(typed: str) -> BackupProof:
     )
 
 
-def cleaned(typed: str) -> str:
-    """Return a code as it is compared and hashed; nothing is left of what is not of ASCII."""
-    return typed.upper().translate(_CLEANED) if typed.isascii() else ""
-
-
 def imported_selector(number: int, *, as_typed: bool) -> str:
     """Return the selector of an imported code; ``as_typed`` if its hash is of the text as the owner knows it."""
     return f"{AS_TYPED if as_typed else IMPORTED}{number}"
@@ -98,10 +90,6 @@ def _fault(text: str) -> InvalidRequest | None:
     if _check(text[:-1]) != text[-1]:
         return InvalidRequest(("backup_code", "has a typing error in it"))
     return None
-
-
-def _characters(entropy: Entropy, count: int) -> str:
-    return "".join(ALPHABET[byte % 32] for byte in entropy.token_bytes(count))  # 256 is 8 * 32: no bias
 
 
 def _check(body: str) -> str:

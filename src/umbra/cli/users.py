@@ -78,6 +78,25 @@ def reset_mfa(name: str, *, yes: bool) -> None:
 
 @users.command()
 @click.argument("name")
+@click.argument("address", required=False)
+def email(name: str, address: str | None) -> None:
+    """Give NAME another mail ADDRESS, or none: for an owner who cannot read the old one."""
+    from umbra.core import typed
+    from umbra.signin import account, operating
+
+    refuse_host()
+    new = typed.email(address) if address is not None else None
+
+    async def work(auth: "Auth") -> None:
+        await ready(auth)
+        await operating.change_email(auth, operating.COMMAND_LINE, (await account.find(auth, name)).user.id, new)
+
+    run(work)
+    click.echo(f"{name} has {'no mail address any more' if new is None else 'another mail address'}.")
+
+
+@users.command()
+@click.argument("name")
 def disable(name: str) -> None:
     """Keep NAME out, and end all of its sessions."""
     from umbra.signin import account, operating

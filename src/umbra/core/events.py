@@ -32,6 +32,8 @@ class Event(StrEnum):
     CODE_REPLAYED = "code_replayed"
     DATABASE_RESTORED = "database_restored"
     EMAIL_CHANGED = "email_changed"
+    EMAIL_CODE_SENT = "email_code_sent"
+    EMAIL_PROVED = "email_proved"
     GUESSES_SPENT = "guesses_spent"
     MAIL_GIVEN_UP = "mail_given_up"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name, not a password

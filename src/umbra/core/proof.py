@@ -32,7 +32,7 @@ SecondFactorProof = TotpProof | BackupProof
 
 
 class CodeRefused(Refused):
-    """The code, TOTP or backup, is wrong, outside its time, or already used.
+    """The code, TOTP, backup or from a mail, is wrong, outside its time, or already used.
 
     The caller is told one reason for all three: "already used" would confirm to a thief that the code was right.
     """
@@ -45,7 +45,7 @@ class CodeRefused(Refused):
 
     @property
     def cause(self) -> str:
-        """One of ``wrong``, ``late``, ``replayed``, ``superseded``, ``moved_secret``."""
+        """One of ``wrong``, ``late``, ``replayed``, ``superseded``, ``moved_secret``, ``no_code``."""
         return self._cause
 
 

@@ -36,7 +36,7 @@ from umbra.db.revision import VERSION_TABLE, VERSIONS
 from umbra.db.shape import Shape
 
 USERS = "users"
-STAND_ALONE = frozenset({"mail_links", "mail_outbox", "removed_authenticators"})
+STAND_ALONE = frozenset({"email_proofs", "mail_links", "mail_outbox", "removed_authenticators"})
 """What the server has for its mail; a host hears of events and mails what it likes, and no statement of ours that runs
 there names it."""
 
@@ -73,6 +73,7 @@ class Accounts:
             "is_operator": false(),
             "created_at": NEVER,
             "disabled_at": unset,
+            "factors_changed_at": NEVER,
         }
 
 

@@ -22,6 +22,7 @@ from umbra.db.base import Base
 from umbra.db.database import Database
 from umbra.db.revision import VERSION_TABLE
 from umbra.db.shape import Shape
+from umbra.email_proofs import tables as email_proofs
 from umbra.links import tables as links
 from umbra.mail import tables as mail
 from umbra.removals import tables as removals
@@ -31,7 +32,10 @@ from umbra.users import tables as users
 
 POSTGRES_MIGRATION_LOCK = 0x756D627261  # "umbra"; two servers that start at once migrate one after the other
 
-_DECLARED = (attempts, audit, backup_codes, browsers, challenge, links, mail, removals, sessions, state, totp, users)
+_DECLARED = (
+    attempts, audit, backup_codes, browsers, challenge, email_proofs, links, mail, removals,
+    sessions, state, totp, users,
+)  # fmt: skip
 """The modules that declare tables; importing them is what fills the metadata."""
 
 

@@ -9,7 +9,7 @@ from umbra.auth import Auth
 from umbra.backup_codes import codes
 from umbra.backup_codes import store as backup_codes
 from umbra.backup_codes.store import ImportedCode
-from umbra.core import typed
+from umbra.core import crockford, typed
 from umbra.core.errors import InvalidRequest, NotFound
 from umbra.core.events import Event, watching
 from umbra.core.ids import UserId
@@ -180,7 +180,7 @@ async def _rehearse(auth: Auth, user_id: UserId, found: Found, hashes: Sequence[
 
 async def _hashes(auth: Auth, how: Import, found: Sequence[BackupCode]) -> list[str]:
     """Return the hash of every code, outside of any transaction; in a rehearsal, something as long."""
-    texts = [Secret(codes.cleaned(one.kept.reveal())) for one in found if not one.is_hash]
+    texts = [Secret(crockford.cleaned(one.kept.reveal())) for one in found if not one.is_hash]
     if how.is_rehearsal:
         made = iter([auth.hashing.decoy] * len(texts))
     else:

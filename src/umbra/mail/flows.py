@@ -14,14 +14,17 @@ from umbra.auth import Auth
 from umbra.core import smtp
 from umbra.core.errors import Misconfigured, Unavailable
 from umbra.core.events import Client, Event, Happened
+from umbra.core.ids import UserId
 from umbra.core.secret import Secret
 from umbra.core.smtp import SmtpServer
-from umbra.crypto import tokens
+from umbra.crypto import envelope, tokens
+from umbra.crypto.envelope import MovedSecret, Place
+from umbra.crypto.keyring import UnreadableToken
 from umbra.db.transaction import DatabaseFault
 from umbra.links import store as links
 from umbra.links.purposes import LIFETIMES, PAGES
 from umbra.mail import message, post, store
-from umbra.mail.kinds import Kind, link_in
+from umbra.mail.kinds import WITH_CODE, Kind, link_in
 from umbra.mail.post import NotTaken
 from umbra.mail.store import Backlog, Mail, Queued
 
@@ -32,6 +35,9 @@ FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=6)
 GIVE_UP_AFTER = timedelta(days=3)
 """RFC 5321, 4.5.4.1: at least four or five days for whoever carries mail; ours is stale news by then."""
+
+CODES_LIVE = timedelta(minutes=10)
+"""A mail with a code that is over helps nobody."""
 
 NOBODY = Client(user_agent="umbra mail")
 
@@ -95,6 +101,11 @@ async def unreachable(auth: Auth) -> str | None:
     return None
 
 
+def code_place(user_id: UserId | None) -> Place:
+    """Return where a code that is mailed belongs: to an account, whatever row its mail has."""
+    return Place("mailed_code", user_id, 0)
+
+
 async def queue(auth: Auth, limit: int) -> list[Queued]:
     """Return the newest mails of the queue, for the operator."""
     async with auth.db.read() as tx:
@@ -144,7 +155,7 @@ async def _failure(auth: Auth, mail: Mail) -> NotTaken | None:
         return NotTaken("UnknownKind")  # a newer server has queued it, and can send it
     try:
         recipient = message.deliverable(mail.recipient)
-        composed = message.compose(auth.settings, mail, await _link(auth, mail))
+        composed = message.compose(auth.settings, mail, link=await _link(auth, mail), code=_code(auth, mail))
         sender = message.sender_of(auth.settings)
         envelope = partial(post.hand_in, sender=f"{sender.local}@{sender.domain}", recipient=recipient)
         await asyncio.to_thread(envelope, _server(auth), _own_name(auth), composed)
@@ -152,7 +163,22 @@ async def _failure(auth: Auth, mail: Mail) -> NotTaken | None:
         return failure
     except UnicodeError:
         return NotTaken("NoAddress", is_final=True)
+    except (UnreadableToken, MovedSecret) as error:
+        return NotTaken(type(error).__name__)
     return None
+
+
+def _code(auth: Auth, mail: Mail) -> Secret[str] | None:
+    """Return the code that a mail is about, which no table holds in clear.
+
+    Raises:
+        UnreadableToken: No key opens it.
+        MovedSecret: It is another account's.
+    """
+    sealed: str | None = mail.detail.get("code")
+    if sealed is None:
+        return None
+    return Secret(envelope.unseal(auth.keyring, sealed, code_place(mail.user_id)).reveal().decode())
 
 
 async def _link(auth: Auth, mail: Mail) -> Secret[str] | None:
@@ -192,7 +218,7 @@ async def _settle(auth: Auth, mail: Mail, failure: NotTaken | None) -> None:
 
 def _next_attempt(mail: Mail, failure: NotTaken, now: datetime) -> datetime | None:
     """Return when to try again, or ``None`` where that is of no use."""
-    is_stale = now - mail.created_at >= GIVE_UP_AFTER
+    is_stale = now - mail.created_at >= (CODES_LIVE if mail.kind in WITH_CODE else GIVE_UP_AFTER)
     return None if failure.is_final or is_stale else now + wait_after(mail.attempts)
 
 

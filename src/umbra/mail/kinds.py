@@ -20,6 +20,9 @@ class Kind(StrEnum):
     BACKUP_CODES_DUE = "backup_codes_due"
     BACKUP_CODES_MADE = "backup_codes_made"
     CODE_REPLAYED = "code_replayed"
+    EMAIL_CHANGED = "email_changed"
+    EMAIL_PROOF = "email_proof"
+    EMAIL_PROOF_NEW = "email_proof_new"
     GUESSES_SPENT = "guesses_spent"
     NEW_BROWSER = "new_browser"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a name, not a password
@@ -30,6 +33,10 @@ class Kind(StrEnum):
     TEST = "test"
 
 
+WITH_CODE = frozenset({Kind.EMAIL_PROOF, Kind.EMAIL_PROOF_NEW})
+"""What is of use for as long as the code in it is good."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """How many mails of a kind one account gets within a time."""
@@ -38,11 +45,16 @@ class Limit:
     within: timedelta
 
 
+CODES_AN_HOUR = Limit(5, timedelta(hours=1))
+"""They are asked for by hand, and the sixth is refused."""
+
 TEN_A_DAY = Limit(10, timedelta(days=1))
 """Whoever signs in with somebody else's address floods nobody."""
 
 _LIMITS = {
     Kind.CODE_REPLAYED: Limit(1, timedelta(minutes=10)),
+    Kind.EMAIL_PROOF: CODES_AN_HOUR,
+    Kind.EMAIL_PROOF_NEW: CODES_AN_HOUR,
     Kind.PASSWORD_RESET: Limit(3, timedelta(hours=1)),
 }
 
@@ -73,6 +85,7 @@ _DONE = {
     Event.AUTHENTICATORS_LOCKED: Kind.AUTHENTICATORS_LOCKED,
     Event.BACKUP_CODES_DUE: Kind.BACKUP_CODES_DUE,
     Event.BACKUP_CODES_REGENERATED: Kind.BACKUP_CODES_MADE,
+    Event.EMAIL_CHANGED: Kind.EMAIL_CHANGED,
     Event.GUESSES_SPENT: Kind.GUESSES_SPENT,
     Event.PASSWORD_CHANGED: Kind.PASSWORD_CHANGED,
     Event.PASSWORD_RESET: Kind.PASSWORD_CHANGED,

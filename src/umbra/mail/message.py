@@ -28,11 +28,13 @@ LINK = "[link]"
 Facts = list[tuple[str, str]]
 
 
-def compose(settings: Settings, mail: Mail, link: Secret[str] | None = None) -> EmailMessage:
-    """Return the mail, ready to be handed in; it says nothing that opens anything, but for its link, if it has one."""
+def compose(
+    settings: Settings, mail: Mail, *, link: Secret[str] | None = None, code: Secret[str] | None = None
+) -> EmailMessage:
+    """Return the mail, ready to be handed in; nothing in it opens anything but its link or its code, if it has one."""
     sender = sender_of(settings)
     language = _language(mail)
-    subject, *paragraphs = _paragraphs(settings, mail, language)
+    subject, *paragraphs = _paragraphs(settings, mail, language, code)
     facts = _facts(mail, language)
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(sender.name or settings.issuer, sender.local, sender.domain)
@@ -84,11 +86,16 @@ def _language(mail: Mail) -> str:
     return language if language in words.LANGUAGES else words.LANGUAGES[0]
 
 
-def _paragraphs(settings: Settings, mail: Mail, language: str) -> list[str]:
+def _paragraphs(settings: Settings, mail: Mail, language: str, code: Secret[str] | None) -> list[str]:
     text = (
         _PLAIN[language]
         .get_template(f"{mail.kind}.txt")
-        .render(issuer=settings.issuer, public_url=settings.public_url, method=mail.detail.get("method"))
+        .render(
+            issuer=settings.issuer,
+            public_url=settings.public_url,
+            method=mail.detail.get("method"),
+            code=code.reveal() if code else None,
+        )
     )
     return [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()]
 

@@ -2,7 +2,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Select, String, and_, bindparam, cast, func, insert, literal, select, update
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Integer,
+    Select,
+    String,
+    and_,
+    bindparam,
+    cast,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.dml import UpdateBase
 
@@ -11,7 +25,7 @@ from umbra.core.events import Client, JsonValue
 from umbra.core.ids import UserId
 from umbra.db.base import UtcDateTime
 from umbra.db.statements import count_rows, delete_some
-from umbra.db.transaction import Statement, Transaction
+from umbra.db.transaction import Chain, Statement, Transaction
 from umbra.mail.kinds import Kind, limit_of
 from umbra.mail.tables import OutboxRow
 from umbra.users.tables import UserRow
@@ -37,11 +51,12 @@ _queued_lately = (
 
 
 def queued(given: ColumnElement[bool]) -> UpdateBase:
-    """Put a mail to the account into the queue, if the account has an address."""
+    """Put a mail to the account into the queue, if there is an address: the one that is given, or the account's."""
     now = bindparam("now", type_=UtcDateTime)
+    recipient = func.coalesce(bindparam("mail_to", type_=String), UserRow.email)
     mail = {
         "user_id": UserRow.id,
-        "recipient": UserRow.email,
+        "recipient": recipient,
         "kind": bindparam("mail_kind", type_=String),
         "message_id": bindparam("message_id", type_=String),
         "detail": bindparam("mail_detail", type_=JSON),
@@ -50,9 +65,15 @@ def queued(given: ColumnElement[bool]) -> UpdateBase:
         "attempts": literal(0),
     }
     wanted = select(*mail.values()).where(
-        UserRow.id == bindparam("user_id"), UserRow.email.is_not(None), _queued_lately < bindparam("most_mails"), given
+        UserRow.id == bindparam("user_id"),
+        recipient.is_not(None),
+        _queued_lately < bindparam("most_mails", type_=Integer),
+        given,
     )
     return insert(OutboxRow).from_select(list(mail), wanted).returning(OutboxRow.id)
+
+
+_QUEUE = Chain(queued)
 
 
 def queueing(
@@ -61,6 +82,7 @@ def queueing(
     """Return the values for ``queued``, besides the account's. Nothing among them is secret."""
     limit = limit_of(kind)
     return {
+        "mail_to": None,
         "mail_kind": kind.value,
         "message_id": entropy.token_bytes(16).hex(),
         "mail_detail": {
@@ -73,6 +95,30 @@ def queueing(
         "mails_since": now - limit.within,
         "most_mails": limit.most,
     }
+
+
+async def queue_code(tx: Transaction, user_id: UserId, to: str, sealed: str, values: dict[str, Any]) -> bool:
+    """Queue a mail to ``to`` with a code that is sealed for the account, and say whether there may be one more.
+
+    The caller holds the account: mails are counted, and queued, one after the other.
+    """
+    detail = values["mail_detail"] | {"code": sealed}
+    _, row = await tx.follow(_QUEUE, user_id=user_id, **values | {"mail_to": to, "mail_detail": detail})
+    return row is not None
+
+
+async def full_until(tx: Transaction, user_id: UserId, kind: Kind, now: datetime) -> datetime | None:
+    """Return when there may be another mail of that kind to the account, or ``None`` if there may be one now."""
+    limit = limit_of(kind)
+    mails = await tx.execute(
+        select(OutboxRow.created_at)
+        .where(OutboxRow.user_id == user_id, OutboxRow.kind == kind.value, OutboxRow.created_at > now - limit.within)
+        .order_by(OutboxRow.created_at.desc())
+        .limit(1)
+        .offset(limit.most - 1)
+    )
+    oldest: datetime | None = mails.scalar_one_or_none()
+    return None if oldest is None else oldest + limit.within
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from umbra.pages.returning import returning_to
 from umbra.pages.route import admit
 from umbra.pages.site import Site, TheSite
 from umbra.pages.visitor import TheForm, TheVisitor, Visitor
-from umbra.signin import account, secondfactor
+from umbra.signin import account, addresses, secondfactor
 
 
 async def again(site: Site, visitor: Visitor, told: Told, form: Form) -> Response:
@@ -49,7 +49,8 @@ async def give_email(site: Site, visitor: Visitor, form: Form) -> Response:
     """Give the account the mail address of a form."""
     text = form.optional("email")
     email = typed.email(text) if text is not None else None
-    await account.change_email(site.auth, visitor.me, email, visitor.client)
+    if await addresses.change(site.auth, visitor.me, email, visitor.client):
+        return site.see_other("/security/email-proof")
     return site.see_other("/security/account", notice="email")
 
 

@@ -20,6 +20,8 @@ DONE = {
     "code_replayed": marked("A code was sent that was right, and had been used: somebody else may have it"),
     "database_restored": marked("The database was restored from a backup, and made safe"),
     "email_changed": marked("The mail address was changed"),
+    "email_code_sent": marked("A code was sent by mail"),
+    "email_proved": marked("The mail address was confirmed with a code"),
     "guesses_spent": marked("A year’s wrong codes are used up; backup codes still work"),
     "mail_given_up": marked("A mail about the account could not be delivered"),
     "password_changed": marked("The password was changed"),
@@ -46,6 +48,7 @@ DONE_BY_MAIL = {
     "sessions_ended": marked("Sessions were ended by the link of a mail"),
 }
 DONE_BY_OPERATOR = {
+    "email_changed": marked("The operator changed the mail address"),
     "sessions_ended": marked("The operator ended all sessions"),
 }
 
@@ -60,6 +63,11 @@ REFUSED = {
     "not_authenticated": marked("A session ended while it was being used"),
     "disabled": marked("The right password was given, while the account was disabled"),
     "password_refused": marked("A new password was not good enough"),
+    "no_code": marked("A code was tried, and none was waiting"),
+    "email_proof_required": marked("A code from a mail was wanted first"),
+    "factors_changed": marked(
+        "The mail address stayed: authenticators or backup codes had been changed shortly before"
+    ),
     "name_taken": marked("A name was chosen that another authenticator has"),
     "last_authenticator": marked("The only authenticator cannot be removed"),
     "link_refused": marked("The link of a mail was tried that was used, or out of date"),
@@ -94,6 +102,9 @@ WHERE = {
     "authenticator_removed": marked("to remove an authenticator"),
     "authenticator_renamed": marked("to rename an authenticator"),
     "backup_codes_regenerated": marked("to make new backup codes"),
+    "email_changed": marked("to change the mail address"),
+    "email_code_sent": marked("to have a code mailed"),
+    "email_proved": marked("to confirm the mail address"),
     "password_changed": marked("to change the password"),
     "password_reset": marked("to set a new password by mail"),
     "password_reset_requested": marked("to get a link by mail"),

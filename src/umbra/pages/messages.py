@@ -11,6 +11,7 @@ from starlette.requests import Request
 from umbra.attempts.errors import AttemptsSpent
 from umbra.core.errors import InvalidRequest, Refused
 from umbra.core.proof import ClockOff
+from umbra.email_proofs.errors import MailsSpent
 from umbra.pages.forms import EITHER, NEITHER, REQUIRED, Form
 from umbra.passwords.errors import PasswordRefused
 from umbra.web.errors import OriginRefused
@@ -59,6 +60,11 @@ REASONS = {
     "link_refused": marked("This link was used, or is out of date."),
     "attempts_spent": marked("There were too many wrong attempts. Wait %(wait)s, then try again."),
     "step_up_required": marked("It is a while since you showed that it is you. Do it again, and we go on."),
+    "email_proof_required": marked("This needs a code that we send to your mail address."),
+    "factors_changed": marked(
+        "Your authenticators or backup codes were changed less than three days ago. The mail address stays for that "
+        "time, so that the mail about it is read. If you cannot wait, ask the operator."
+    ),
     "origin_refused": marked(
         "This form came from another site, or from a page that is out of date. Open %(address)s and try again."
     ),
@@ -82,7 +88,9 @@ REASONS = {
 }
 """What to do about each reason; a reason that has no line here is told in the words of the JSON face."""
 
+MAILED_CODE_REFUSED = marked("This code is not right, or no longer good. Look at the newest mail, or get another one.")
 BACKUP_CODE_REFUSED = marked("This backup code is not right, or has been used. Try another one.")
+MAILS_SPENT = marked("We have sent several codes already. Look at the newest mail, or wait %(wait)s for another one.")
 PASSWORD_WRONG = marked("This is not your password.")
 CLOCK_AHEAD = marked(
     "Your phone’s clock is ahead by about %(time)s. Set it to the network’s time, then type a new code."
@@ -96,6 +104,7 @@ MISSING = {
     "code": marked("Enter the six digits that your app shows."),
     "current_password": marked("Enter your current password."),
     "email": marked("Enter a mail address."),
+    "mailed_code": marked("Enter the code from the mail."),
     "name": marked("Enter a name."),
     "new_password": marked("Enter a new password."),
     "password": marked("Enter the password."),
@@ -106,6 +115,7 @@ MALFORMED = {
     "backup_code": marked("Enter the 20 letters and digits of a backup code, as they were shown."),
     "code": marked("Enter the six digits that your app shows, such as 123 456."),
     "email": marked("Enter a mail address such as name@example.org."),
+    "mailed_code": marked("Enter the eight letters and digits from the mail, such as 4F7K-2M9Q."),
     "name": marked("Enter a name of at most 64 printable characters."),
     "password": marked("Enter the password without control characters."),
     "search": marked("Enter at most 254 printable characters."),
@@ -128,7 +138,7 @@ WEAK = {
 }
 
 _FIELDS = {
-    "code_refused": ("backup_code", "code"),
+    "code_refused": ("backup_code", "mailed_code", "code"),
     "credentials_refused": ("username", "current_password", "password"),
     "name_taken": ("name",),
     "password_refused": ("new_password", "password"),
@@ -186,8 +196,8 @@ def _problems(refusal: Refused, words: Words, address: str, form: Form | None) -
         case InvalidRequest(problems=problems):
             return [_malformed(name, problem, words, form) for name, problem in problems]
         case AttemptsSpent(retry_after_seconds=seconds):
-            wait = duration(timedelta(seconds=seconds), words)
-            return [Problem(words.gettext(REASONS[refusal.reason]) % {"wait": wait})]
+            text = MAILS_SPENT if isinstance(refusal, MailsSpent) else REASONS[refusal.reason]
+            return [Problem(words.gettext(text) % {"wait": duration(timedelta(seconds=seconds), words)})]
         case ClockOff(off_by=off_by):
             text = CLOCK_AHEAD if off_by > timedelta(0) else CLOCK_BEHIND
             return [Problem(words.gettext(text) % {"time": duration(abs(off_by), words)}, where)]
@@ -203,6 +213,8 @@ def _text(reason: str, where: str | None) -> str:
     match reason, where:
         case "code_refused", "backup_code":
             return BACKUP_CODE_REFUSED
+        case "code_refused", "mailed_code":
+            return MAILED_CODE_REFUSED
         case "credentials_refused", "current_password" | "password":
             return PASSWORD_WRONG
         case _:

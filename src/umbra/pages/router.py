@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from umbra.pages import account, activity, links, operating, security, signin, stepup
+from umbra.pages import account, activity, links, operating, proving, security, signin, stepup
 from umbra.pages.route import PageRoute
 from umbra.pages.site import NOTHING, HostsOwn, TheSite
 from umbra.pages.visitor import is_signed_in
@@ -18,6 +18,7 @@ PARTS = (
     account.router,
     activity.router,
     stepup.router,
+    proving.router,
     operating.router,
     security.router,
     assets,
@@ -28,7 +29,7 @@ KEPT_SECONDS = 365 * 24 * 3600
 """A year: pages name a file by its content, so a kept one is never an old one."""
 
 OPERATORS = {route.path for route in operating.router.routes if isinstance(route, APIRoute)}
-LINKS = {route.path for route in links.router.routes if isinstance(route, APIRoute)}
+LINKS = {route.path for route in (*links.router.routes, *proving.router.routes) if isinstance(route, APIRoute)}
 ACCOUNTS = {"/", "/first-run", "/register", "/security/account", "/security/password", "/security/email"}
 ACCOUNTS |= LINKS | OPERATORS
 PASSWORDS = {"/sign-in"}

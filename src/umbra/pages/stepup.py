@@ -10,7 +10,7 @@ from umbra.pages import account, csrf, operating, security
 from umbra.pages.addresses import local
 from umbra.pages.forms import Form
 from umbra.pages.messages import Told
-from umbra.pages.returning import HELD, Again, returning_to, step_up_page
+from umbra.pages.returning import HELD, Again, asked_first, returning_to, step_up_page
 from umbra.pages.route import admit
 from umbra.pages.site import Site, TheSite, go_on
 from umbra.pages.visitor import TheForm, TheVisitor, Visitor
@@ -55,16 +55,19 @@ async def step_up(site: TheSite, visitor: TheVisitor, form: TheForm) -> Response
     form.only(csrf.FIELD, "password", "code", "backup_code", "then", "next", *held)
     renewed = await secondfactor.step_up(site.auth, visitor.me, form.proof(), visitor.client)
     fresh = Visitor(renewed.current, visitor.client, csrf.of(renewed.token.reveal()))
-    answer = await _gone_on(site, fresh, form)
+    answer = await gone_on(site, fresh, form)
     cookies.set_session(answer, site.auth.settings, renewed.token)
     return answer
 
 
-async def _gone_on(site: Site, visitor: Visitor, form: Form) -> Response:
-    going = GOING_ON.get(form.optional("then") or "")
+async def gone_on(site: Site, visitor: Visitor, form: Form) -> Response:
+    """Do what a form had waited for, or lead to where somebody was; what that asks for first is asked for."""
+    then = form.optional("then")
+    going = GOING_ON.get(then or "")
     if going is None:
         return go_on(local(form.optional("next")) or site.path("/security"))
     try:
         return await going.do(site, visitor, form)
     except Refused as refusal:
-        return await going.again(site, visitor, site.tell(refusal, form.optional("then"), form), form)
+        asking = await asked_first(site, visitor, refusal, form=form, then=then, next_=None)
+        return asking or await going.again(site, visitor, site.tell(refusal, then, form), form)

@@ -17,7 +17,7 @@ from umbra.passwords import store as password_store
 from umbra.passwords.flows import prepared
 from umbra.sessions import store as sessions
 from umbra.sessions.session import Current
-from umbra.signin import guesses, notices, passwords, policy
+from umbra.signin import guesses, notices, passwords
 from umbra.signin.guesses import Guess
 from umbra.totp import store as totp
 from umbra.totp.errors import NotEnabled
@@ -148,21 +148,6 @@ async def change_password(
             await sessions.end_all(tx, me.user.id, now, idle=auth.settings.session_idle, besides=me.session.id)
             await browsers.forget_proofs(tx, me.user.id, besides=client.browser)
             await notices.keep(auth, tx, note, now)
-
-
-async def change_email(auth: Auth, me: Current, email: str | None, client: Client) -> None:
-    """Give the account another mail address, or none.
-
-    It is where an account is told of changes, so whoever changes it proves first that it is theirs.
-
-    Raises:
-        StepUpRequired: The session's proof is older than ten minutes, or no second factor where one exists.
-    """
-    async with auth.db.read() as tx:
-        is_enabled = await totp.is_enabled(tx, me.user.id)
-    policy.refuse_stale(me.session, auth.clock.now(), second_factor=is_enabled)
-    async with watching(auth.sink, Event.EMAIL_CHANGED, client, me.user.id), auth.db.begin() as tx:
-        await users.change_email(tx, me.user.id, email)
 
 
 async def end_everything(auth: Auth, user_id: UserId, client: Client) -> int:

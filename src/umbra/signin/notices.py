@@ -11,11 +11,13 @@ from umbra.browsers import store as browsers
 from umbra.core.clock import Clock
 from umbra.core.entropy import Entropy
 from umbra.core.events import Client, Happened, Note
+from umbra.core.ids import UserId
 from umbra.core.secret import Secret
-from umbra.crypto import tokens
+from umbra.crypto import envelope, tokens
 from umbra.db.database import Database
 from umbra.db.transaction import Transaction
 from umbra.mail import store as mail
+from umbra.mail.flows import code_place
 from umbra.mail.kinds import Kind, kind_of
 from umbra.signin import store
 
@@ -70,6 +72,22 @@ def meeting(auth: Auth, client: Client, now: datetime, *, second_factor: bool) -
         known_by = tokens.BROWSER.hash_of_new(token)
     told = mail.queueing(Kind.NEW_BROWSER, client, now, auth.entropy) if is_told else {}
     return Meeting(told | browsers.meeting(known_by, now, is_proved=is_proved), token, is_told)
+
+
+async def mail_code(
+    auth: Auth,
+    tx: Transaction,
+    user_id: UserId,
+    code: Secret[str],
+    *,
+    to: str,
+    kind: Kind,
+    client: Client,
+    now: datetime,
+) -> bool:
+    """Queue the mail with a code, and say whether there may be one more; the caller holds the account."""
+    sealed = envelope.seal(auth.keyring, Secret(code.reveal().encode()), code_place(user_id))
+    return await mail.queue_code(tx, user_id, to, sealed, mail.queueing(kind, client, now, auth.entropy))
 
 
 async def _keep(entropy: Entropy, tx: Transaction, happened: Happened, now: datetime) -> None:

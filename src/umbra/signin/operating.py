@@ -23,7 +23,7 @@ from umbra.links.purposes import Purpose
 from umbra.removals import store as removals
 from umbra.sessions import store as sessions
 from umbra.sessions.session import Current, Session
-from umbra.signin import account, notices, policy
+from umbra.signin import account, addresses, notices, policy
 from umbra.signin.secondfactor import Status
 from umbra.totp import store as totp
 from umbra.totp.errors import NotEnabled
@@ -205,6 +205,16 @@ async def enable(auth: Auth, by: Operator, user_id: UserId) -> None:
     async with _acting(auth, Event.ACCOUNT_ENABLED, by, user_id) as act:
         if await users.enable(act.tx, user_id):
             await act.keep()
+
+
+async def change_email(auth: Auth, by: Operator, user_id: UserId, email: str | None) -> None:
+    """Give an account another mail address, or none, for an owner who cannot read the old one; it is told.
+
+    Raises:
+        Refused: As ``_acting`` does.
+    """
+    async with _acting(auth, Event.EMAIL_CHANGED, by, user_id) as act:
+        await addresses.give(auth, act.tx, user_id, email, act.note, act.now)
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """What changes an account's second factor, and what that does to its sessions."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from umbra.auth import Auth
 from umbra.backup_codes import flows as backup_flows
@@ -20,11 +20,11 @@ from umbra.db.transaction import Transaction
 from umbra.removals import store as removals
 from umbra.sessions import store as sessions
 from umbra.sessions.session import Current
-from umbra.signin import guesses, notices, passwords, policy
+from umbra.signin import addresses, guesses, notices, passwords, policy
 from umbra.signin.guesses import Guess, NewSession
 from umbra.totp import flows as totp_flows
 from umbra.totp import store as totp
-from umbra.totp.errors import NotEnabled
+from umbra.totp.errors import NoSetupPending, NotEnabled
 from umbra.totp.flows import Setup
 from umbra.users import store as users
 
@@ -76,9 +76,15 @@ async def setup(auth: Auth, me: Current, name: str | None, *, new_secret: bool, 
     Raises:
         StepUpRequired: The session's proof is older than ten minutes, or no second factor where one exists
             (NIST SP 800-63B-4, 4.1.2.1).
+        EmailProofRequired: It would be the first one, and this session has not proved the account's mail address.
         NameTaken: A confirmed authenticator of the account has that name.
     """
-    policy.refuse_stale(me.session, auth.clock.now(), second_factor=await _is_enabled(auth, me.user.id))
+    now = auth.clock.now()
+    async with auth.db.read() as tx:
+        is_enabled = await totp.is_enabled(tx, me.user.id)
+        policy.refuse_stale(me.session, now, second_factor=is_enabled)
+        if not is_enabled:
+            await addresses.refuse_unproved(auth, tx, me, now)
     return await totp_flows.begin(auth, me.user, me.session.id, name, new_secret=new_secret, client=client)
 
 
@@ -101,6 +107,7 @@ async def confirm(auth: Auth, me: Current, code: Digits, client: Client) -> Conf
     The account's other sessions end, since they were begun with less, and this one gets a new token.
 
     Raises:
+        EmailProofRequired: It would be the first one, and this session has not proved the account's mail address.
         NoSetupPending: This session has begun none, or it has expired.
         NameTaken: Another authenticator has got its name meanwhile.
         AttemptsSpent: The account has to wait.
@@ -110,14 +117,18 @@ async def confirm(auth: Auth, me: Current, code: Digits, client: Client) -> Conf
     """
     async with watching(auth.sink, Event.AUTHENTICATOR_CONFIRMED, client, me.user.id) as note:
         async with auth.hashing.slot() as slot:
-            pending, proven = await guesses.look_at_pending(auth, me.user.id, me.session.id, code, client)
             is_first = not await _is_enabled(auth, me.user.id)
+            if is_first:
+                await _refuse_first(auth, me)
+            pending, proven = await guesses.look_at_pending(auth, me.user.id, me.session.id, code, client)
             fresh = await backup_flows.fresh_set(auth, slot) if is_first else None
         token = tokens.SESSION.new(auth.entropy)
         async with guesses.handing_back(auth, proven.budget), auth.db.begin() as tx:
             now = auth.clock.now()
             await users.hold(tx, me.user.id)
             is_still_first = not await totp.is_enabled(tx, me.user.id)
+            if is_still_first:
+                await addresses.refuse_unproved(auth, tx, me, now)
             await totp.refuse_taken_name(tx, me.user.id, pending.name, besides=pending.id)
             await guesses.spend(tx, proven, now)
             await totp.switch_on(tx, pending.id, pending.name, now)
@@ -127,7 +138,7 @@ async def confirm(auth: Auth, me: Current, code: Digits, client: Client) -> Conf
             await sessions.end_all(tx, me.user.id, now, idle=auth.settings.session_idle, besides=me.session.id)
             authenticator = await totp.shown_one(tx, pending.id)
             note.detail["authenticator_id"] = pending.id
-            await notices.keep(auth, tx, note, now)
+            await _keep(auth, tx, note, me.user.id, now)
     return Confirmed(authenticator, fresh.shown if fresh and is_still_first else None, renewed)
 
 
@@ -166,7 +177,7 @@ async def disable(auth: Auth, me: Current, password: Secret[str], proof: SecondF
             await backup_codes.remove_all(tx, me.user.id)
             await sessions.end_all(tx, me.user.id, now, idle=auth.settings.session_idle, besides=me.session.id)
             await browsers.forget_proofs(tx, me.user.id)
-            await notices.keep(auth, tx, note, now)
+            await _keep(auth, tx, note, me.user.id, now)
 
 
 async def remove(
@@ -198,7 +209,7 @@ async def remove(
             await guesses.spend(tx, proven, now)
             if not await totp.remove(tx, me.user.id, authenticator_id):
                 raise NotFound
-            await notices.keep(auth, tx, note, now)
+            await _keep(auth, tx, note, me.user.id, now)
 
 
 async def regenerate(
@@ -227,7 +238,7 @@ async def regenerate(
             await backup_codes.hold_all(tx, me.user.id)
             await guesses.spend(tx, proven, now)
             await backup_codes.replace_all(tx, me.user.id, fresh.kept, now)
-            await notices.keep(auth, tx, note, now)
+            await _keep(auth, tx, note, me.user.id, now)
     return fresh.shown
 
 
@@ -288,6 +299,22 @@ def _next_hash(auth: Auth, me: Current, token: Secret[str]) -> str:
 async def _refuse_when_off(auth: Auth, user_id: UserId) -> None:
     if not await _is_enabled(auth, user_id):
         raise NotEnabled
+
+
+async def _keep(auth: Auth, tx: Transaction, note: Note, user_id: UserId, now: datetime) -> None:
+    """Write down that the second factor was changed, and tell its owner; where mail is ours, its address stays then."""
+    if auth.db.shape.owns_accounts:
+        await users.note_changed_factors(tx, user_id, now)
+    await notices.keep(auth, tx, note, now)
+
+
+async def _refuse_first(auth: Auth, me: Current) -> None:
+    """Refuse to switch a first authenticator on, before a guess is charged; what counts is asked again."""
+    now = auth.clock.now()
+    async with auth.db.read() as tx:
+        if await totp.pending(tx, me.session.id, now) is None:
+            raise NoSetupPending
+        await addresses.refuse_unproved(auth, tx, me, now)
 
 
 async def _is_enabled(auth: Auth, user_id: UserId) -> bool:

@@ -161,6 +161,25 @@ async def names(tx: Transaction, user_ids: Collection[UserId]) -> dict[UserId, s
     return {UserId(row.id): row.username for row in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where an account is told of changes, and when its second factor was last changed by its owner."""
+
+    email: str | None
+    factors_changed_at: datetime | None
+
+
+async def reach(tx: Transaction, user_id: UserId) -> Reach:
+    """Return where the account is told of changes."""
+    found = await tx.execute(select(UserRow.email, UserRow.factors_changed_at).where(UserRow.id == user_id))
+    return Reach(*found.one())
+
+
+async def note_changed_factors(tx: Transaction, user_id: UserId, now: datetime) -> None:
+    """Note that the account's second factor was changed now."""
+    await tx.execute(update(UserRow).where(UserRow.id == user_id).values(factors_changed_at=now))
+
+
 async def change_email(tx: Transaction, user_id: UserId, email: str | None) -> None:
     """Store another mail address, or none."""
     await tx.execute(update(UserRow).where(UserRow.id == user_id).values(email=email))

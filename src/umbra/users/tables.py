@@ -21,3 +21,4 @@ class UserRow(Base):
     is_operator: Mapped[bool] = mapped_column(Boolean, server_default=false())
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    factors_changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

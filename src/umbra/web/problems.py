@@ -11,6 +11,7 @@ from umbra.challenge.errors import ChallengeRefused
 from umbra.core import request
 from umbra.core.errors import Busy, InvalidRequest, NotFound, Refused, Unavailable
 from umbra.core.proof import CodeRefused
+from umbra.email_proofs.errors import EmailProofRequired, FactorsChanged
 from umbra.links.errors import LinkRefused
 from umbra.passwords.errors import CredentialsRefused, PasswordRefused
 from umbra.sessions.errors import NotAuthenticated, StepUpRequired
@@ -30,6 +31,11 @@ ANSWERS: dict[str, tuple[HTTPStatus, str, str]] = {
     LinkRefused.reason: (HTTPStatus.BAD_REQUEST, "Link refused", "The link was used, or is out of date."),
     AttemptsSpent.reason: (HTTPStatus.TOO_MANY_REQUESTS, "Too many attempts", "Wait before the next attempt."),
     StepUpRequired.reason: (HTTPStatus.FORBIDDEN, "Fresh proof required", "Prove again that it is you."),
+    EmailProofRequired.reason: (
+        HTTPStatus.FORBIDDEN,
+        "Proof of the mail address required",
+        "Prove that you read the account's mail.",
+    ),
     OriginRefused.reason: (HTTPStatus.FORBIDDEN, "Cross-site request refused", "Another site sent this request."),
     RegistrationClosed.reason: (HTTPStatus.FORBIDDEN, "Registration closed", "Ask the operator for an account."),
     NotFound.reason: (HTTPStatus.NOT_FOUND, "Not found", "There is nothing here."),
@@ -46,6 +52,11 @@ ANSWERS: dict[str, tuple[HTTPStatus, str, str]] = {
     NotEnabled.reason: (HTTPStatus.CONFLICT, "Not enabled", "This account has no second factor."),
     LastAuthenticator.reason: (HTTPStatus.CONFLICT, "Last authenticator", "Disable the second factor instead."),
     NameTaken.reason: (HTTPStatus.CONFLICT, "Name taken", "Another authenticator has this name."),
+    FactorsChanged.reason: (
+        HTTPStatus.CONFLICT,
+        "Second factor changed",
+        "The mail address stays for 72 hours after a change of the second factor.",
+    ),
     OwnAccount.reason: (HTTPStatus.CONFLICT, "Own account", "Operators do that to other people's accounts."),
     PasswordRefused.reason: (HTTPStatus.UNPROCESSABLE_ENTITY, "Password refused", "Choose another password."),
     Busy.reason: (HTTPStatus.SERVICE_UNAVAILABLE, "Busy", "Try again in a moment."),
