@@ -110,6 +110,7 @@ async def keeping_regularly(auth: Auth) -> AsyncIterator[None]:
     """Seal the audit log, and keep the mark, for as long as the block lasts, and once more when it has ended."""
     stopping = asyncio.Event()
     keeping = asyncio.create_task(_keep_regularly(auth, stopping))
+    keeping.add_done_callback(_say_why_it_ended)
     try:
         yield
     finally:
@@ -206,3 +207,8 @@ async def _keep_regularly(auth: Auth, stopping: asyncio.Event) -> None:
                 log.error("%s", said)  # noqa: TRY400 - it says all that there is to say
         except (Unavailable, DatabaseFault) as error:
             log.warning("sealing the audit log is put off: %s", type(error).__name__)
+
+
+def _say_why_it_ended(keeping: "asyncio.Task[None]") -> None:
+    if not keeping.cancelled() and (error := keeping.exception()) is not None:
+        log.error("the audit log is not sealed until this server starts anew: %s", type(error).__qualname__)

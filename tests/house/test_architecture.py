@@ -120,6 +120,9 @@ def test_faces_know_no_database_and_use_cases_know_no_http() -> None:
         ("store.claim", {"mail/flows.py"}),
         ("links.spend", {"signin/mailed.py"}),
         ("removals.take", {"signin/mailed.py"}),
+        ("state.swap", {"audit/flows.py"}),
+        ("store.put_seals", {"audit/flows.py"}),
+        ("totp.move_every", {"restore.py"}),
     ],
 )
 def test_what_happens_once_is_done_by_one_function_called_from_one_place(name: str, homes: set[str]) -> None:
