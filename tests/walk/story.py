@@ -1,7 +1,7 @@
 """The whole way through the pages, from no account to a second factor that is off again, and what can happen on it."""
 
 from umbra.mail.kinds import Kind
-from walk import accounts, enrolment, german, operating, policy, sessions, signing_in
+from walk import accounts, enrolment, german, links, operating, policy, sessions, signing_in
 from walk.walker import Walker
 
 MAILED = {
@@ -9,9 +9,9 @@ MAILED = {
     Kind.AUTHENTICATOR_REMOVED: "An authenticator app was removed",
     Kind.BACKUP_CODE_USED: "A backup code was used",
     Kind.BACKUP_CODES_MADE: "New backup codes were made",
-    Kind.CODE_REPLAYED: "A code was sent that had been used",
     Kind.NEW_BROWSER: "A sign-in from a new browser",
     Kind.PASSWORD_CHANGED: "Your password was changed",
+    Kind.PASSWORD_RESET: "A new password for your account",
     Kind.SECOND_FACTOR_DISABLED: "The second factor was turned off",
 }
 """What the walk gives reason to tell of."""
@@ -39,6 +39,9 @@ def walk(way: Walker) -> None:
     enrolment.turn_off(way, password, codes)
     if way.has_scripts:
         german.walk(way, password)
+    way.go("/sign-in")
+    links.keep_a_stranger_out(way)
+    password = links.forget_password(way)
     signing_in.wait_for_password(way)
     read_the_mail(way)
     lose_the_database(way, password)
