@@ -141,8 +141,9 @@ CALLS: dict[str, Body] = {
 INTRODUCTION = """# State matrix
 
 What every call of the JSON face answers, in every state of an account and at every level of session, to a caller who
-sends all that is right: password, code, backup code. `make matrix` asks the service and writes this page;
-`test_the_state_matrix_is_what_the_service_answers` fails when the two differ.
+sends all that is right: password, code, backup code. Here is no mail server, so links in mails are not found. `make
+matrix` asks the service and writes this page; `test_the_state_matrix_is_what_the_service_answers` fails when the two
+differ.
 """
 
 Matrix = dict[tuple[str, str, str], str]

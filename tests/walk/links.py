@@ -1,4 +1,4 @@
-"""Following the links of mails: out with a stranger, and another password for whoever has forgotten theirs."""
+"""Following the links of mails: back with what was removed, and another password for whoever has forgotten theirs."""
 
 import re
 
@@ -7,12 +7,12 @@ from walk.walker import Walker
 THIRD_PASSWORD = "seven quiet herons count the tides"
 
 
-def keep_a_stranger_out(way: Walker) -> None:
-    """Follow the link of the mail about a new browser."""
-    way.go(address_in(way, "/undo"))
+def turn_on_again(way: Walker) -> None:
+    """Undo that the second factor was turned off, as if that had been somebody else's doing."""
+    way.go(address_in(way, "The second factor was turned off"))
     way.stop("undo", "This wasn’t me")
-    way.press("End the sessions")
-    way.told("That is done.")
+    way.press("Undo the removal")
+    way.told("Two-step sign-in is on again")
     way.at("Sign in")
 
 
@@ -25,7 +25,7 @@ def forget_password(way: Walker) -> str:
     way.type("User name", "ada")
     way.press("Send the link")
     way.told("a mail is on its way to it")
-    link = address_in(way, "/password/reset")
+    link = address_in(way, "A new password for your account")
     way.go(link)
     way.stop("password-reset", "Set a new password")
     way.type("New password", "short")
@@ -42,12 +42,13 @@ def forget_password(way: Walker) -> str:
     return THIRD_PASSWORD
 
 
-def address_in(way: Walker, page: str) -> str:
-    """Wait for a mail with a link to a page, and return where it leads on this site."""
-    wanted = re.compile(re.escape(way.service.address + page) + r"\?token=\S+")
+def address_in(way: Walker, subject: str) -> str:
+    """Wait for the mail about something, and return where its link leads on this site."""
+    wanted = re.compile(re.escape(way.service.address) + r"(/\S+\?token=\S+)")
     for _ in range(200):
-        found: list[str] = [link for one in way.service.office.deliveries for link in wanted.findall(one.text())]
-        if found:
-            return found[-1].removeprefix(way.service.address)
+        texts = [one.text() for one in way.service.office.deliveries if subject in str(one.message["Subject"])]
+        found = wanted.search(texts[-1]) if texts else None
+        if found is not None:
+            return found[1]
         way.page.wait_for_timeout(100)
-    raise AssertionError(f"no mail has a link to {page}")
+    raise AssertionError(f"no mail about this has a link: {subject}")

@@ -13,6 +13,7 @@ MAILED = {
     Kind.PASSWORD_CHANGED: "Your password was changed",
     Kind.PASSWORD_RESET: "A new password for your account",
     Kind.SECOND_FACTOR_DISABLED: "The second factor was turned off",
+    Kind.SECOND_FACTOR_RESTORED: "Your second factor is back",
 }
 """What the walk gives reason to tell of."""
 
@@ -40,7 +41,7 @@ def walk(way: Walker) -> None:
     if way.has_scripts:
         german.walk(way, password)
     way.go("/sign-in")
-    links.keep_a_stranger_out(way)
+    links.turn_on_again(way)
     password = links.forget_password(way)
     signing_in.wait_for_password(way)
     read_the_mail(way)
@@ -71,4 +72,4 @@ def lose_the_database(way: Walker, password: str) -> None:
         way.stop("database-away", "Sign in")
     if not way.service.database.settings:
         signing_in.with_password(way, password)
-        way.at("Enter your code" if way.has_scripts else "Security")  # German has switched it on again
+        way.at("Enter your code")
