@@ -6,8 +6,9 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
+from support.mail import PostOffice, free_port, mailing
 from support.people import API, BASE_URL, Person
-from umbra.api import account, email, signin, totp
+from umbra.api import account, email, links, signin, totp
 from umbra.app import application
 from umbra.auth import Auth
 from umbra.core.clock import FixedClock
@@ -22,7 +23,12 @@ OPEN: dict[str, tuple[dict[str, str] | None, str]] = {
     "POST /register": ({"username": "alice", "password": "correct horse battery staple 9"}, "409 username_taken"),
     "POST /login": ({"username": "alice", "password": "wrong"}, "401 credentials_refused"),
     "POST /totp-verify": ({"mfa_token": "umc_x", **PROOF}, "401 challenge_refused"),
-}
+    "POST /password/reset-request": ({"username": "alice"}, "202"),
+    "POST /password/reset": (
+        {"token": "uml_x", "new_password": "another horse battery staple 7"}, "400 link_refused",
+    ),
+    "POST /undo": ({"token": "uml_x"}, "400 link_refused"),
+}  # fmt: skip
 """Calls that need no session answer the same to everybody."""
 
 GUARDED: dict[str, Row] = {
@@ -52,7 +58,7 @@ GUARDED: dict[str, Row] = {
 
 
 def test_every_call_has_a_row() -> None:
-    routes = [route for module in (signin, totp, account, email) for route in module.router.routes]
+    routes = [route for module in (signin, totp, account, email, links) for route in module.router.routes]
     known = [route for route in routes if isinstance(route, APIRoute)]
     calls = {f"{method} {route.path}" for route in known for method in route.methods or ()}
     assert len(known) == len(routes)
@@ -63,9 +69,9 @@ def test_every_call_has_a_row() -> None:
 async def somebody(
     request: pytest.FixtureRequest, auth: Auth, clock: FixedClock
 ) -> AsyncIterator[tuple[str, httpx.AsyncClient]]:
-    """A client in the state that the test names, beside an account that exists."""
+    """A client in the state that the test names, beside an account that exists, where there is a mail server."""
     state: str = request.param
-    transport = httpx.ASGITransport(app=application(auth))
+    transport = httpx.ASGITransport(app=application(mailing(auth, PostOffice(free_port()))))
     async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
         alice = Person("alice", client, clock)
         await alice.register()

@@ -1,7 +1,7 @@
 """The whole way through the pages, from no account to a second factor that is off again, and what can happen on it."""
 
 from umbra.mail.kinds import Kind
-from walk import accounts, enrolment, german, operating, policy, sessions, signing_in
+from walk import accounts, enrolment, german, links, operating, policy, sessions, signing_in
 from walk.walker import Walker
 
 MAILED = {
@@ -15,7 +15,9 @@ MAILED = {
     Kind.EMAIL_PROOF_NEW: "Is this mail address to be yours here?",
     Kind.NEW_BROWSER: "A sign-in from a new browser",
     Kind.PASSWORD_CHANGED: "Your password was changed",
+    Kind.PASSWORD_RESET: "A new password for your account",
     Kind.SECOND_FACTOR_DISABLED: "The second factor was turned off",
+    Kind.SECOND_FACTOR_RESTORED: "Your second factor is back",
 }
 """What the walk gives reason to tell of."""
 
@@ -42,6 +44,9 @@ def walk(way: Walker) -> None:
     enrolment.turn_off(way, password, codes)
     if way.has_scripts:
         german.walk(way, password)
+    way.go("/sign-in")
+    links.turn_on_again(way)
+    password = links.forget_password(way)
     signing_in.wait_for_password(way)
     read_the_mail(way)
     lose_the_database(way, password)
@@ -71,4 +76,4 @@ def lose_the_database(way: Walker, password: str) -> None:
         way.stop("database-away", "Sign in")
     if not way.service.database.settings:
         signing_in.with_password(way, password)
-        way.at("Enter your code" if way.has_scripts else "Security")  # German has switched it on again
+        way.at("Enter your code")

@@ -72,7 +72,7 @@ def _serve(host: str, port: int, workers: int, log_config: dict[str, Any]) -> No
         host=host,
         port=port,
         workers=workers,
-        access_log=False,  # addresses may hold a first-run token
+        access_log=False,  # addresses may hold a first-run token, or a link's
         server_header=False,
         proxy_headers=False,  # UMBRA_TRUSTED_PROXIES decides; uvicorn would trust every local process
         log_config=log_config,

@@ -82,7 +82,6 @@ async def set_password(request: Request, site: TheSite, client: TheClient, form:
         return _reset_page(site, link, site.tell(refusal, "reset", form))
     answer = site.see_other("/sign-in", notice="password-reset")
     cookies.clear(answer, site.auth.settings, cookies.LINK)
-    cookies.clear_session(answer, site.auth.settings)
     return answer
 
 
