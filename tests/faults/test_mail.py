@@ -1,11 +1,13 @@
 """A mail server that is down, or says no."""
 
+from functools import partial
+
 import httpx
 import pytest
 
 from faults.cases import POSTS, Post
 from faults.world import said
-from support.mail import PostOffice, free_port, mailing
+from support.mail import PostOffice, free_port, mailed_code, mailing
 from support.people import Person
 from umbra.auth import Auth
 from umbra.core.clock import FixedClock
@@ -24,9 +26,9 @@ def auth(auth: Auth, office: PostOffice) -> Auth:
 
 
 @pytest.fixture
-async def alice(client: httpx.AsyncClient, clock: FixedClock) -> Person:
+async def alice(auth: Auth, client: httpx.AsyncClient, clock: FixedClock) -> Person:
     """Alice, who has an address."""
-    person = Person("alice", client, clock, email="alice@example.com")
+    person = Person("alice", client, clock, email="alice@example.com", mailed_code=partial(mailed_code, auth))
     await person.register()
     await person.sign_in()
     return person

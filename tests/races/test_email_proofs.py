@@ -61,7 +61,8 @@ async def test_one_mailed_code_counts_once_however_many_requests_carry_it(
     tries = [outcome(addresses.prove(next(turns), me, code, NOBODY)) for _ in range(MOST_GUESSES)]
     answers = await service.at_once(tries, held=account_of(owner))
 
-    assert [DONE, *["replayed"] * (MOST_GUESSES - 1)] == sorted(answers)
+    assert 1 == answers.count(DONE)
+    assert {DONE, "replayed", "no_code"} >= set(answers)  # whoever comes when it is done finds none
     assert 1 == await service.count(
         EmailProofRow, EmailProofRow.user_id == owner.user.id, EmailProofRow.proved_at.is_not(None)
     )
