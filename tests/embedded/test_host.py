@@ -15,6 +15,7 @@ from sqlalchemy import inspect
 from embedded.hosts import FRESH, Host
 from support.people import API, PERIOD
 from umbra import Umbra, upkeep
+from umbra.attempts import store as attempts
 from umbra.core.clock import FixedClock
 from umbra.core.errors import Misconfigured
 from umbra.crypto.keyring import new_key
@@ -181,6 +182,17 @@ async def test_mail_is_the_hosts_whatever_settings_it_gives(ann: Ann, host: Host
     assert 200 == (await ann.verify(asked["mfa_token"], backup_code=codes[0])).status_code
     assert 200 == (await ann.verify((await ann.enter())["mfa_token"])).status_code
     assert 0 == (await upkeep.clean_up(host.umbra.auth)).mails
+
+
+async def test_a_browser_that_has_shown_a_code_has_guesses_of_its_own(ann: Ann, host: Host) -> None:
+    auth, key = host.umbra.auth, host.key_of(1)
+    await ann.enrol()
+    assert 200 == (await ann.verify((await ann.enter())["mfa_token"])).status_code
+    assert 400 == (await ann.verify((await ann.enter())["mfa_token"], code="000000")).status_code
+    async with auth.db.read() as tx:
+        known = await attempts.standing(tx, attempts.known_totp_budget(key), auth.clock.now())
+        others = await attempts.standing(tx, attempts.totp_budget(key), auth.clock.now())
+    assert (1, 0) == (known.failures, others.failures)
 
 
 async def test_the_hosts_migrations_see_our_tables_once_and_its_own_table_unchanged(host: Host) -> None:

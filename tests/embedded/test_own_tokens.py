@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pyotp
 import pytest
+from sqlalchemy import select
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
@@ -15,6 +16,7 @@ from embedded.conftest import ONE_OF_EACH
 from embedded.hosts import Host
 from support.people import API, PERIOD
 from umbra import Umbra, Verdict
+from umbra.browsers.tables import BrowserRow
 from umbra.core.clock import FixedClock
 from umbra.core.errors import Misconfigured
 from umbra.crypto.argon import HashingPool
@@ -172,3 +174,11 @@ async def test_what_belongs_together_is_asked_for_together(host: Host, given: di
             engine=host.engine, user_model=host.model, login_field="handle", issuer="Acme",
             encryption_keys=[new_key().reveal()], **given,
         )  # fmt: skip
+
+
+async def test_no_browser_is_remembered_where_no_cookie_of_ours_is_set(ann: Enrolled, host: Host) -> None:
+    asked = await enter(ann.browser)
+    answer = await ann.browser.post(f"{API}/totp-verify", json={"mfa_token": asked["mfa_token"], "code": ann.code()})
+    assert "access_token" in answer.json()
+    async with host.umbra.auth.db.read() as tx:
+        assert [] == (await tx.execute(select(BrowserRow.id))).all()
