@@ -194,7 +194,8 @@ def test_doctor_finds_a_healthy_installation_well_and_a_sick_one_not(
 
 
 def test_clean_up_counts_what_it_deleted(umbra: Umbra) -> None:
-    kinds = ("used_codes", "challenges", "setups", "sessions", "attempts", "mails", "browsers", "email_proofs")
+    ours = ("mails", "browsers", "links", "removed_authenticators", "email_proofs")
+    kinds = ("used_codes", "challenges", "setups", "sessions", "attempts", *ours)
     assert dict.fromkeys(kinds, 0) == json.loads(umbra("cleanup", "--json").stdout)
 
 

@@ -136,8 +136,6 @@ async def undo(auth: Auth, token: str, client: Client) -> Purpose:
             now = auth.clock.now()
             await users.hold(tx, link.user.id)
             await links.spend(tx, link, now)
-            if is_removal:
-                await links.void(tx, link.user.id, Purpose.UNDO_REMOVAL, since=link.created_at)
             await challenges.end_all(tx, link.user.id)
             if is_removal:
                 await _bring_back(auth, tx, link)
@@ -153,13 +151,15 @@ async def undo(auth: Auth, token: str, client: Client) -> Purpose:
 async def _bring_back(auth: Auth, tx: Transaction, link: Link) -> None:
     """Put the authenticators of one removal in the place of whatever was enrolled, or begun, since.
 
-    The backup codes that there are now are a stranger's, perhaps, and those that there were are gone. Secrets come
-    back under the newest key, so that none gets past a rotation that has just been through.
+    What was removed later had been enrolled since, so that no link brings it back any more. The backup codes that
+    there are now are a stranger's, perhaps, and those that there were are gone. Secrets come back under the newest key,
+    so that none gets past a rotation that has just been through.
 
     Raises:
         LinkRefused: There is nothing to bring back any more.
         SecretsUnreadable: A secret cannot be opened.
     """
+    await links.void(tx, link.user.id, Purpose.UNDO_REMOVAL, since=link.created_at)
     await totp.remove_all(tx, link.user.id)
     removed = await removals.take(tx, link.user.id, link.created_at)
     if not removed:
