@@ -6,11 +6,12 @@ outside of the database says how far it had come (docs/decisions/0033-restore.md
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from umbra import upkeep
 from umbra.audit import flows as audit_flows
 from umbra.audit import store as audit
 from umbra.audit.chain import BEGINNING
@@ -43,18 +44,16 @@ KEEP_EVERY = timedelta(seconds=2)
 MOST_SEALED = 5_000
 """Events that are sealed in one go; a log that has grown for years is sealed a piece at a time."""
 
-DATABASE = "database_id"
 RESTORED_AT = "restored_at"
 _RESTORED_PLACE = Place("restored_at", 0, 0)
-ID_BYTES = 16
 
 _OLDER = (
     "the database is older than what this server has seen of it ({file}), as one restored from a backup is. Run "
     "'umbra after-restore' before the server starts"
 )
-_ANOTHER = (
-    "the database is not the one that {file} was kept for. If it was restored from a backup, run "
-    "'umbra after-restore'; if this server is to serve another database, delete the file"
+_NAMELESS = (
+    "the database has no name of ours, as one restored from an old backup has none, and {file} was kept for one that "
+    "has. Run 'umbra after-restore' before the server starts; if this is another database, delete the file"
 )
 
 
@@ -74,35 +73,37 @@ async def seen(auth: Auth) -> Position:
     """Return how far this server has seen the audit log of its database go; the beginning where no mark counts.
 
     Raises:
-        Misconfigured: The database is another one, or the mark cannot be read.
+        Misconfigured: The database has no name of ours though there are marks, or these cannot be read.
     """
-    kept = await asyncio.to_thread(marks.read, auth.settings.data_dir) if auth.db.shape.owns_accounts else None
-    if kept is None:
+    if not auth.db.shape.owns_accounts:
         return BEGINNING
+    kept = await asyncio.to_thread(marks.read, auth.settings.data_dir)
     async with auth.db.read() as tx:
-        _refuse_another(auth, kept, await state.get(tx, DATABASE))
-        return BEGINNING if await _is_safe_since(auth, tx, kept) else kept.position
+        mark = kept.get(await _name(auth, tx, kept))
+        return BEGINNING if mark is None or await _is_safe_since(auth, tx, mark) else mark.position
 
 
 async def keep_mark(auth: Auth) -> None:
-    """Move the mark to where the database is, if the database has come at least as far as the mark says.
+    """Move the mark of this database to where it is, if it has come at least as far as the mark says.
 
     Raises:
-        Misconfigured: It has not, it is another one, or the mark cannot be read or written; the text says what to do.
+        Misconfigured: It has not, it has no name of ours, or the marks cannot be read or written; the text says what to
+            do.
     """
     folder = auth.settings.data_dir
     kept = await asyncio.to_thread(marks.read, folder)
-    if kept is None:
+    if not kept:
         async with auth.db.begin() as tx:
-            await state.put_first(tx, DATABASE, auth.entropy.token_bytes(ID_BYTES).hex())
+            if await upkeep.name_of(auth, tx) is None:
+                await upkeep.give_name(auth, tx)
     async with auth.db.read() as tx:
-        database = await state.get(tx, DATABASE) or ""
-        if kept is not None:
-            _refuse_another(auth, kept, database)
-            await _refuse_older(auth, tx, kept)
+        name = await _name(auth, tx, kept)
+        mark = kept.get(name)
+        if mark is not None:
+            await _refuse_older(auth, tx, mark)
         position = await audit.position(tx)
-    if kept is None or position != kept.position:
-        await asyncio.to_thread(marks.move, folder, kept, Mark(database, position, auth.clock.now()))
+    if mark is None or position != mark.position:
+        await asyncio.to_thread(marks.move, folder, mark, Mark(name, position, auth.clock.now()))
 
 
 @asynccontextmanager
@@ -138,7 +139,8 @@ async def make_safe(auth: Auth) -> Restored:
         if auth.db.shape.owns_accounts:
             await links.void_every(tx)
         await state.take(tx, account.FIRST_RUN)
-        await state.put_first(tx, DATABASE, auth.entropy.token_bytes(ID_BYTES).hex())
+        if await upkeep.name_of(auth, tx) is None:
+            await upkeep.give_name(auth, tx)
         sealed = envelope.seal(auth.keyring, Secret(now.isoformat().encode()), _RESTORED_PLACE)
         await state.put(tx, RESTORED_AT, sealed)
         done = Happened(Event.DATABASE_RESTORED, account.OPERATOR, detail=asdict(restored))
@@ -149,10 +151,16 @@ async def make_safe(auth: Auth) -> Restored:
     return restored
 
 
-def _refuse_another(auth: Auth, kept: Mark, database: str | None) -> None:
-    """Refuse a database that is not the one of the mark."""
-    if database != kept.database:
-        raise Misconfigured(_ANOTHER.format(file=auth.settings.data_dir / marks.FILE))
+async def _name(auth: Auth, tx: Transaction, kept: Mapping[str, Mark]) -> str:
+    """Return what the database is called.
+
+    Raises:
+        Misconfigured: It has no name, and there are marks: it is older than they are, or somebody has changed it.
+    """
+    name = await upkeep.name_of(auth, tx)
+    if name is None and kept:
+        raise Misconfigured(_NAMELESS.format(file=auth.settings.data_dir / marks.FILE))
+    return name or ""
 
 
 async def _refuse_older(auth: Auth, tx: Transaction, kept: Mark) -> None:
@@ -185,7 +193,7 @@ async def _mark_backup_codes(auth: Auth, tx: Transaction, now: datetime) -> int:
 
 async def _put_mark(auth: Auth) -> None:
     async with auth.db.read() as tx:
-        mark = Mark(await state.get(tx, DATABASE) or "", await audit.position(tx), auth.clock.now())
+        mark = Mark(await upkeep.name_of(auth, tx) or "", await audit.position(tx), auth.clock.now())
     await asyncio.to_thread(marks.put, auth.settings.data_dir, mark)
 
 

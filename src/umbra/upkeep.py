@@ -42,6 +42,10 @@ CANARY = "canary"
 _CANARY_PLACE = Place("canary", 0, 0)
 _CANARY_TEXT = Secret(b"the key opens the data")
 
+NAME = "database_name"
+NAME_BYTES = 16
+_NAME_PLACE = Place("database_name", 0, 0)
+
 _KEYS_DO_NOT_OPEN = (
     "the encryption keys do not open this database. Give UMBRA_ENCRYPTION_KEYS (or the file that "
     "UMBRA_ENCRYPTION_KEYS_FILE names) the key that its secrets were sealed with, besides any newer one"
@@ -164,8 +168,26 @@ async def check_canary(auth: Auth) -> None:
             if await _count_sealed(auth, tx):
                 raise Misconfigured(_KEYS_DO_NOT_OPEN)
             await state.put_first(tx, CANARY, envelope.seal(auth.keyring, _CANARY_TEXT, _CANARY_PLACE))
+            await give_name(auth, tx)
             return
     _open_canary(auth, sealed)
+
+
+async def name_of(auth: Auth, tx: Transaction) -> str | None:
+    """Return what this database is called, and its copies with it, or ``None`` if nobody with the keys has named it."""
+    sealed = await state.get(tx, NAME)
+    if sealed is None:
+        return None
+    try:
+        return envelope.unseal(auth.keyring, sealed, _NAME_PLACE).reveal().hex()
+    except (UnreadableToken, MovedSecret):
+        return None
+
+
+async def give_name(auth: Auth, tx: Transaction) -> None:
+    """Give the database a random name, sealed: nobody without the keys has it pass for another."""
+    name = Secret(auth.entropy.token_bytes(NAME_BYTES))
+    await state.put(tx, NAME, envelope.seal(auth.keyring, name, _NAME_PLACE))
 
 
 async def is_canary_alive(auth: Auth) -> bool:
@@ -228,8 +250,15 @@ async def rotate(auth: Auth, progress: Callable[[int], None]) -> Rotated:
         progress(len(rows))
     async with auth.db.begin() as tx:
         await audit.reseal_key(auth, tx)
+        await _reseal_name(auth, tx)
         await state.put(tx, CANARY, envelope.seal(auth.keyring, _CANARY_TEXT, _CANARY_PLACE))
     return Rotated(resealed, unreadable)
+
+
+async def _reseal_name(auth: Auth, tx: Transaction) -> None:
+    name = await name_of(auth, tx)
+    if name is not None:
+        await state.put(tx, NAME, envelope.seal(auth.keyring, Secret(bytes.fromhex(name)), _NAME_PLACE))
 
 
 async def count_sealed(auth: Auth) -> int:

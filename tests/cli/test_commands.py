@@ -356,7 +356,7 @@ def test_a_second_server_on_a_port_leaves_the_first_ones_address_good(own: tuple
     with engine.begin() as connection:
         names = connection.execute(text("SELECT name FROM server_state")).scalars().all()
     engine.dispose()
-    assert ["canary", "database_id"] == names
+    assert ["canary", "database_name"] == names
 
 
 def test_a_lost_key_file_is_not_replaced_by_a_new_key(own: tuple[Umbra, Path]) -> None:

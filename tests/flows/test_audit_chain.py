@@ -304,8 +304,8 @@ async def test_nobody_without_the_keys_can_have_a_mark_count_for_nothing(auth: A
             await state.put(tx, restore.RESTORED_AT, forged if isinstance(forged, str) else forged.decode())
         assert log[-1].position == await restore.seen(auth)
     async with auth.db.begin() as tx:
-        await state.put(tx, restore.DATABASE, "another")
-    with pytest.raises(Misconfigured, match="is not the one that"):
+        await state.put(tx, upkeep.NAME, "another")
+    with pytest.raises(Misconfigured, match="has no name of ours"):
         await restore.seen(auth)
 
 

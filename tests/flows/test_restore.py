@@ -7,12 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from sqlalchemy import select
 
 from support.backups import Backup, backup_of
 from support.mail import PostOffice, free_port, mailing
 from support.people import Person
-from umbra import restore
+from umbra import restore, upkeep
 from umbra.audit import flows
 from umbra.audit import store as audit
 from umbra.auth import Auth
@@ -123,29 +124,49 @@ async def test_another_servers_mark_is_good_again_when_the_database_was_made_saf
         await keep(other)
 
 
-async def test_another_database_is_refused_and_the_file_named(auth: Auth, enrolled: Person, backup: Backup) -> None:
-    async with auth.db.begin() as tx:
-        await state.put(tx, restore.DATABASE, "another")
-    with pytest.raises(Misconfigured, match=r"serve another database, delete the file") as refusal:
-        await keep(auth)
-    assert str(mark_file(auth)) in str(refusal.value)
-    mark_file(auth).unlink()
-    await keep(auth)
-
-
-async def test_a_backup_from_before_there_was_a_mark_is_refused_and_can_be_made_safe(
-    auth: Auth, enrolled: Person, backup: Backup
+async def test_another_database_beside_it_has_a_mark_of_its_own(
+    auth: Auth, enrolled: Person, backup: Backup, clock: FixedClock
 ) -> None:
+    await enrolled.sign_in()
+    await keep(auth)
+    ours = marks.read(auth.settings.data_dir)
     async with auth.db.begin() as tx:
-        await state.take(tx, restore.DATABASE)
+        named = await state.get(tx, upkeep.NAME)
+        await upkeep.give_name(auth, tx)
+    await keep(auth)
+    assert ours.items() < marks.read(auth.settings.data_dir).items()
+
+    await backup.restore()  # and back to the first, as it was
+    async with auth.db.begin() as tx:
+        await state.put(tx, upkeep.NAME, named or "")
     with pytest.raises(Misconfigured, match="umbra after-restore"):
         await keep(auth)
+
+
+@pytest.mark.parametrize("name", [None, "another", Fernet(Fernet.generate_key()).encrypt(b"[1]").decode()])
+async def test_a_database_without_a_name_of_ours_is_refused_beside_a_mark_and_can_be_made_safe(
+    auth: Auth, enrolled: Person, backup: Backup, name: str | None
+) -> None:
+    async with auth.db.begin() as tx:
+        await state.take(tx, upkeep.NAME)
+        if name is not None:
+            await state.put(tx, upkeep.NAME, name)
+    with pytest.raises(Misconfigured, match=r"umbra after-restore.*delete the file") as refusal:
+        await keep(auth)
+    assert str(mark_file(auth)) in str(refusal.value)
     await restore.make_safe(auth)
     await keep(auth)
 
 
+async def test_a_database_without_a_name_gets_one_where_there_is_no_mark(auth: Auth, enrolled: Person) -> None:
+    async with auth.db.begin() as tx:
+        await state.take(tx, upkeep.NAME)
+    await keep(auth)
+    await keep(auth)
+
+
 async def test_a_mark_that_cannot_be_read_is_refused(auth: Auth, enrolled: Person, backup: Backup) -> None:
-    mark_file(auth).write_text("{}")
+    mark_file(auth).write_text("[]")
     with pytest.raises(Misconfigured, match="database-mark cannot be read"):
         await keep(auth)
 
@@ -154,12 +175,11 @@ async def test_the_mark_is_private_and_whoever_comes_second_leaves_it(auth: Auth
     await keep(auth)
     assert 0o600 == stat.S_IMODE(mark_file(auth).stat().st_mode)
     folder = auth.settings.data_dir
-    first = marks.read(folder)
-    assert first is not None
+    (first,) = marks.read(folder).values()
     further = replace(first, position=marks.Position(first.position.number + 1, "further"))
     marks.move(folder, first, further)
     marks.move(folder, first, replace(first, position=marks.Position(1, "back")))
-    assert further == marks.read(folder)
+    assert [further] == list(marks.read(folder).values())
 
 
 async def test_a_server_keeps_its_mark_when_it_stops(auth: Auth, enrolled: Person) -> None:
@@ -167,8 +187,7 @@ async def test_a_server_keeps_its_mark_when_it_stops(auth: Auth, enrolled: Perso
         await enrolled.sign_in()
     async with auth.db.read() as tx:
         now_at = await audit.position(tx)
-    kept = marks.read(auth.settings.data_dir)
-    assert kept is not None
+    (kept,) = marks.read(auth.settings.data_dir).values()
     assert now_at == kept.position
 
 

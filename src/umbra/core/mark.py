@@ -1,9 +1,9 @@
-"""The mark: how far a server has seen its database go, in a file that no restored backup of the database touches."""
+"""Marks: how far a server has seen each of its databases go, in a file that no restored backup of theirs touches."""
 
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,20 +32,19 @@ class Mark:
     kept_at: datetime
 
 
-def read(folder: Path) -> Mark | None:
-    """Return the mark of a data directory, or ``None`` before the first.
+def read(folder: Path) -> dict[str, Mark]:
+    """Return the marks of a data directory, one for each database that was served with it, by its name.
 
     Raises:
-        Misconfigured: There is one, and it cannot be read.
+        Misconfigured: There are some, and they cannot be read.
     """
     file = folder / FILE
     try:
         kept = json.loads(file.read_text(encoding="ascii"))
-        position = Position(int(kept["number"]), str(kept["digest"]))
-        return Mark(str(kept["database"]), position, datetime.fromisoformat(kept["kept_at"]))
+        return {name: _mark(name, **of_one) for name, of_one in kept.items()}
     except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return {}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
         raise Misconfigured(
             f"{file} cannot be read ({type(error).__name__}). If the database was restored from a backup, run "
             "'umbra after-restore'; if not, delete the file"
@@ -53,32 +52,39 @@ def read(folder: Path) -> Mark | None:
 
 
 def move(folder: Path, old: Mark | None, new: Mark) -> None:
-    """Put the mark forward, unless somebody else has moved it since it was ``old``: two servers may share a folder.
+    """Put a mark forward, unless somebody else has moved it since it was ``old``: two servers may share a folder.
 
     Raises:
         Misconfigured: It cannot be written.
     """
     with _alone(folder):
-        if read(folder) == old:
-            _write(folder, new)
+        kept = read(folder)
+        if kept.get(new.database) == old:
+            _write(folder, kept | {new.database: new})
 
 
 def put(folder: Path, mark: Mark) -> None:
-    """Set the mark, wherever it was.
+    """Set a mark, wherever it was; if the file cannot be read, it is the only one in it from now on.
 
     Raises:
         Misconfigured: It cannot be written.
     """
     with _alone(folder):
-        _write(folder, mark)
+        try:
+            kept = read(folder)
+        except Misconfigured:
+            kept = {}
+        _write(folder, kept | {mark.database: mark})
 
 
-def _write(folder: Path, mark: Mark) -> None:
+def _mark(database: str, number: int, digest: str, kept_at: str) -> Mark:
+    return Mark(database, Position(int(number), str(digest)), datetime.fromisoformat(kept_at))
+
+
+def _write(folder: Path, marks: Mapping[str, Mark]) -> None:
     kept = {
-        "database": mark.database,
-        "number": mark.position.number,
-        "digest": mark.position.digest,
-        "kept_at": mark.kept_at.isoformat(),
+        name: {"number": one.position.number, "digest": one.position.digest, "kept_at": one.kept_at.isoformat()}
+        for name, one in marks.items()
     }
     replace_private(folder / FILE, json.dumps(kept) + "\n")
 
