@@ -143,7 +143,11 @@ async def test_another_database_beside_it_has_a_mark_of_its_own(
         await keep(auth)
 
 
-@pytest.mark.parametrize("name", [None, "another", Fernet(Fernet.generate_key()).encrypt(b"[1]").decode()])
+@pytest.mark.parametrize(
+    "name",
+    [None, "another", Fernet(Fernet.generate_key()).encrypt(b"[1]").decode()],
+    ids=["none", "one in clear", "one under another key"],
+)
 async def test_a_database_without_a_name_of_ours_is_refused_beside_a_mark_and_can_be_made_safe(
     auth: Auth, enrolled: Person, backup: Backup, name: str | None
 ) -> None:
