@@ -522,6 +522,7 @@ def test_a_log_that_is_shorter_than_a_server_has_seen_it_is_told(umbra: Umbra, t
     with socket.create_server(("127.0.0.1", 0)) as taken:
         umbra("serve", "--port", str(taken.getsockname()[1]))
     mark = tmp_path / "data" / "database-mark"
-    mark.write_text(json.dumps(json.loads(mark.read_text()) | {"number": 1000}))
+    ((name, kept),) = json.loads(mark.read_text()).items()
+    mark.write_text(json.dumps({name: kept | {"number": 1000}}))
     cut = umbra("audit", "verify")
     assert (4, True) == (cut.exit_code, "BAD  at 2: cut" in cut.stdout)
