@@ -45,7 +45,7 @@ GUARDED: dict[str, Row] = {
     ),
     "POST /step-up": (PROOF, "409 not_enabled", "400 code_refused"),
     "POST /email/proof": (None, "404 not_found", "404 not_found"),
-    "POST /email/proof/confirm": ({"code": "00000000"}, "404 not_found", "404 not_found"),
+    "POST /email/proof/confirm": ({"code": "00000000"}, "400 code_refused", "400 code_refused"),
     "DELETE /sessions/{session_id}": (None, "404 not_found", "404 not_found"),
     "POST /sessions/revoke-others": (None, "200", "200"),
     "POST /password": (

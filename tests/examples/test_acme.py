@@ -19,7 +19,7 @@ from umbra.testing import Kit
 
 PASSWORD = "seven brass otters sing"
 TABLES = {
-    "attempts", "audit_events", "backup_codes", "challenges",
+    "attempts", "audit_events", "backup_codes", "challenges", "known_browsers",
     "server_state", "totp_authenticators", "totp_usage", "user_sessions",
 }  # fmt: skip
 STATIC = applications.EXAMPLES / "acme" / "static"
