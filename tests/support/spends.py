@@ -86,7 +86,7 @@ ONCE = {
         "AuditRow",
         "seq",
         "audit/store.py _PUT_SEALS",
-        ("audit/store.py kept", "audit/store.py keep_for"),  # new rows, without one
+        ("audit/store.py kept", "audit/store.py signalled", "audit/store.py keep_for"),  # new rows, without one
     ),
     "a mailed code": Once(
         "EmailProofRow", "proved_at", "email_proofs/store.py spend", ("email_proofs/store.py begin",)
