@@ -140,6 +140,7 @@ async def test_an_earlier_removal_outlives_the_undoing_of_a_later_one_and_not_th
     await enrolled.sign_in()
     await disabled(enrolled)
     third = await last_token(auth, office)
+    await enrolled.prove_email()  # this thief reads mail
     thiefs = await enrolled.enrol()
     await disabled(enrolled, code=enrolled.fresh_code(thiefs))
     fourth = await last_token(auth, office)

@@ -27,7 +27,7 @@ REQUESTS = 60
 """How many for each kind of caller and database, times the effort."""
 
 CALLERS = ("nobody", "signed in", "enrolled")
-ECHO_CHARACTERS = 4
+ECHO_CHARACTERS = 8
 """A text that long does not stand in an answer by chance, unless it is one of our own words."""
 
 
