@@ -1,6 +1,7 @@
 """Where the links in mails lead, in a browser without script."""
 
 from dataclasses import replace
+from functools import partial
 
 import httpx
 import pytest
@@ -8,7 +9,7 @@ from fastapi.routing import APIRoute
 
 from mail.conftest import ALICES
 from pages.browsing import SENT_BY_BROWSERS, Browser, Page, sound
-from support.mail import PostOffice, free_port, mailing
+from support.mail import PostOffice, free_port, mailed_code, mailing
 from support.people import BASE_URL, Person
 from umbra.app import application
 from umbra.auth import Auth
@@ -33,8 +34,8 @@ def auth(auth: Auth, office: PostOffice) -> Auth:
 
 
 @pytest.fixture
-async def alice(client: httpx.AsyncClient, clock: FixedClock) -> Person:
-    person = Person("alice", client, clock, email=ALICES)
+async def alice(client: httpx.AsyncClient, auth: Auth, clock: FixedClock) -> Person:
+    person = Person("alice", client, clock, email=ALICES, mailed_code=partial(mailed_code, auth))
     await person.register()
     await person.sign_in()
     return person

@@ -9,7 +9,6 @@ MAILED = {
     Kind.AUTHENTICATOR_REMOVED: "An authenticator app was removed",
     Kind.BACKUP_CODE_USED: "A backup code was used",
     Kind.BACKUP_CODES_MADE: "New backup codes were made",
-    Kind.CODE_REPLAYED: "A code was sent that had been used",
     Kind.EMAIL_CHANGED: "Your mail address was changed",
     Kind.EMAIL_PROOF: "Is this mail address yours?",
     Kind.EMAIL_PROOF_NEW: "Is this mail address to be yours here?",
