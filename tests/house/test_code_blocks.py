@@ -7,8 +7,6 @@ import inspect
 import json
 import re
 import shlex
-import shutil
-import sqlite3
 import subprocess
 import textwrap
 from collections.abc import AsyncIterator, Iterator
@@ -61,7 +59,7 @@ def of(*languages: str) -> pytest.MarkDecorator:
 
 
 def test_every_block_is_of_a_language_that_is_proven() -> None:
-    known = {"python", "sh", "text", "js", "html", "ini", "json", "sql", "nginx", "caddyfile", "yaml"}
+    known = {"python", "sh", "text", "js", "html", "ini", "json", "nginx", "caddyfile", "yaml"}
     assert [] == [str(block) for block in BLOCKS if block.language not in known]
 
 
@@ -80,13 +78,6 @@ def test_what_an_application_is_made_of_is_an_excerpt_of_an_example(block: Block
 def test_json_is_what_a_refusal_looks_like(block: Block) -> None:
     shown = json.loads(block.text)
     assert json.loads(bytes(problem_of(shown["reason"]).body)) == shown
-
-
-@of("sql")
-def test_sql_runs_on_the_newest_schema(block: Block, sqlite_template: Path, tmp_path: Path) -> None:
-    database = sqlite3.connect(shutil.copy(sqlite_template, tmp_path / "umbra.db"))
-    database.executescript(block.text)
-    database.close()
 
 
 @of("sh")

@@ -1,12 +1,13 @@
 """Links in mails on several servers: each does what it is for once, and nothing outlives it."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
 
 import httpx
 import pyotp
 import pytest
-from sqlalchemy import Executable, select
+from sqlalchemy import Executable, delete, select
 
 from races.service import NOBODY, Owner, Service, account_of
 from support.mail import PostOffice, free_port, mailing
@@ -35,9 +36,11 @@ ADDRESS = "owner@example.com"
 
 
 @pytest.fixture
-def auth(service: Service) -> Auth:
+async def auth(service: Service) -> AsyncIterator[Auth]:
     """The service as it is where there is a mail server; nobody sends while a race is run."""
-    return mailing(service.auth, PostOffice(free_port()))
+    yield mailing(service.auth, PostOffice(free_port()))
+    async with service.auth.db.begin() as tx:  # another test's office would get it
+        await tx.execute(delete(OutboxRow))
 
 
 async def link_for(auth: Auth, owner: Owner, purpose: Purpose, about: datetime | None = None) -> str:
