@@ -101,9 +101,8 @@ def postgres_database(postgres_template: str) -> Iterator[str]:
 @pytest.fixture
 def postgresql_url(postgres_database: str, postgres_template: str) -> Iterator[str]:
     yield f"{os.environ[POSTGRES]}/{postgres_database}"
-    tables = ", ".join(migrate.metadata().tables)
     try:
-        anyio.run(_sql, f"TRUNCATE {tables} RESTART IDENTITY CASCADE", postgres_database)
+        anyio.run(_empty, postgres_database)
     except asyncpg.UndefinedTableError:  # the test was about the schema
         anyio.run(_sql, f"DROP DATABASE {postgres_database} WITH (FORCE)")
         anyio.run(_sql, f"CREATE DATABASE {postgres_database} TEMPLATE {postgres_template}")
@@ -170,6 +169,18 @@ async def _migrate(url: str) -> None:
     database = open_database(url)
     await migrate.upgrade(database)
     await database.close()
+
+
+RESTART = """DO $$ DECLARE name text; BEGIN
+FOR name IN SELECT sequencename FROM pg_sequences WHERE last_value IS NOT NULL
+LOOP EXECUTE format('ALTER SEQUENCE %I RESTART', name); END LOOP;
+END $$"""
+
+
+async def _empty(database: str) -> None:
+    """Delete all rows, and number new ones from 1; where there are few, TRUNCATE takes four times as long."""
+    tables = reversed(migrate.metadata().sorted_tables)
+    await _sql("".join(f"{table.delete()};" for table in tables) + RESTART, database)
 
 
 async def _sql(statement: str, database: str = "postgres") -> None:

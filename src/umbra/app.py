@@ -81,7 +81,7 @@ def application(auth: Auth) -> ASGIApp:
     if metrics is not None:
         served = metrics.in_front_of(served, guard)
         watchers.append(metrics.ended)
-    return Watched(served, auth, watchers, iter_route_contexts(app.routes))
+    return Watched(served, auth, watchers, iter_route_contexts(app.routes) if watchers else ())
 
 
 def _metrics(auth: Auth) -> "Metrics | None":
