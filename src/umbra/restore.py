@@ -6,10 +6,11 @@ outside of the database says how far it had come (docs/decisions/0033-restore.md
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from umbra import upkeep
 from umbra.audit import flows as audit_flows
@@ -19,6 +20,7 @@ from umbra.auth import Auth
 from umbra.backup_codes import store as backup_codes
 from umbra.challenge import store as challenges
 from umbra.core import mark as marks
+from umbra.core.beside import beside
 from umbra.core.errors import Misconfigured, Unavailable
 from umbra.core.events import Event, Happened
 from umbra.core.mark import Mark, Position
@@ -106,17 +108,9 @@ async def keep_mark(auth: Auth) -> None:
         await asyncio.to_thread(marks.move, folder, mark, Mark(name, position, auth.clock.now()))
 
 
-@asynccontextmanager
-async def keeping_regularly(auth: Auth) -> AsyncIterator[None]:
+def keeping_regularly(auth: Auth) -> AbstractAsyncContextManager[None]:
     """Seal the audit log, and keep the mark, for as long as the block lasts, and once more when it has ended."""
-    stopping = asyncio.Event()
-    keeping = asyncio.create_task(_keep_regularly(auth, stopping))
-    keeping.add_done_callback(_say_why_it_ended)
-    try:
-        yield
-    finally:
-        stopping.set()
-        await asyncio.wait({keeping})
+    return beside(partial(_keep_regularly, auth), "the audit log is not sealed")
 
 
 async def make_safe(auth: Auth) -> Restored:
@@ -215,8 +209,3 @@ async def _keep_regularly(auth: Auth, stopping: asyncio.Event) -> None:
                 log.error("%s", said)  # noqa: TRY400 - it says all that there is to say
         except (Unavailable, DatabaseFault) as error:
             log.warning("sealing the audit log is put off: %s", type(error).__name__)
-
-
-def _say_why_it_ended(keeping: "asyncio.Task[None]") -> None:
-    if not keeping.cancelled() and (error := keeping.exception()) is not None:
-        log.error("the audit log is not sealed until this server starts anew: %s", type(error).__qualname__)

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from umbra.attempts import store as attempts
-from umbra.audit import flows as audit
 from umbra.auth import Auth
 from umbra.browsers import store as browsers
 from umbra.challenge import store as challenges
@@ -234,8 +233,8 @@ async def rotate(auth: Auth, progress: Callable[[int], None]) -> Rotated:
     """Seal every secret under the newest key; ``progress`` is told how many rows each batch had.
 
     Each row is replaced only while it still holds what was read, so servers go on signing people in, and an
-    interrupted rotation is taken up by running it again. The canary comes last: until every row is done, a keyring
-    without the old key does not start.
+    interrupted rotation is taken up by running it again. What is sealed among the facts comes last, the canary too:
+    until every row is done, a keyring without the old key does not start.
     """
     newest = auth.keyring.key_ids[0]
     resealed = unreadable = 0
@@ -246,19 +245,13 @@ async def rotate(auth: Auth, progress: Callable[[int], None]) -> Rotated:
                 if key_id is None:
                     unreadable += 1
                 elif key_id != newest:
-                    resealed += await store.reseal(tx, row, _resealed(auth, row))
+                    resealed += await store.reseal(tx, row, _resealed(auth, row.sealed))
         progress(len(rows))
     async with auth.db.begin() as tx:
-        await audit.reseal_key(auth, tx)
-        await _reseal_name(auth, tx)
-        await state.put(tx, CANARY, envelope.seal(auth.keyring, _CANARY_TEXT, _CANARY_PLACE))
+        for name, value in await state.every(tx):
+            with suppress(UnreadableToken):  # most facts are not sealed
+                await state.swap(tx, name, value, _resealed(auth, value))
     return Rotated(resealed, unreadable)
-
-
-async def _reseal_name(auth: Auth, tx: Transaction) -> None:
-    name = await name_of(auth, tx)
-    if name is not None:
-        await state.put(tx, NAME, envelope.seal(auth.keyring, Secret(bytes.fromhex(name)), _NAME_PLACE))
 
 
 async def count_sealed(auth: Auth) -> int:
@@ -319,9 +312,9 @@ def _is_moved(auth: Auth, row: SealedRow) -> bool:
     return False
 
 
-def _resealed(auth: Auth, row: SealedRow) -> str:
+def _resealed(auth: Auth, sealed: str) -> str:
     """Seal the same plaintext anew, as it is: a secret that was moved here stays one that does not belong."""
-    plaintext, _ = auth.keyring.open(row.sealed)
+    plaintext, _ = auth.keyring.open(sealed)
     return auth.keyring.seal(plaintext)
 
 

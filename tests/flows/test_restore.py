@@ -22,6 +22,7 @@ from umbra.challenge.tables import ChallengeRow
 from umbra.core import mark as marks
 from umbra.core.clock import FixedClock
 from umbra.core.errors import Misconfigured
+from umbra.crypto.keyring import Keyring, new_key
 from umbra.db import state
 from umbra.db.base import Base
 from umbra.mail.tables import OutboxRow
@@ -122,6 +123,22 @@ async def test_another_servers_mark_is_good_again_when_the_database_was_made_saf
     await backup.restore()  # the same backup again: what made it safe is not in it
     with pytest.raises(Misconfigured, match="umbra after-restore"):
         await keep(other)
+
+
+async def test_a_mark_that_counts_for_nothing_still_does_when_the_old_keys_are_gone(
+    auth: Auth, enrolled: Person, backup: Backup, clock: FixedClock
+) -> None:
+    await enrolled.sign_in()
+    await keep(auth)
+    mark = mark_file(auth).read_text()
+    await backup.restore()
+    clock.move(timedelta(seconds=1))
+    await restore.make_safe(auth)
+    mark_file(auth).write_text(mark)  # as another server has it, which was off meanwhile
+
+    new = new_key().reveal()
+    await upkeep.rotate(replace(auth, keyring=Keyring(lambda: [new, *auth.keyring._read()])), lambda _: None)
+    await keep(replace(auth, keyring=Keyring.of(new)))
 
 
 async def test_another_database_beside_it_has_a_mark_of_its_own(

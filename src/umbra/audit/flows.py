@@ -147,14 +147,6 @@ async def has_been_at(auth: Auth, tx: Transaction, position: Position) -> bool:
     return position.number <= (await _anchor(tx, await _key(auth))).number
 
 
-async def reseal_key(auth: Auth, tx: Transaction) -> None:
-    """Seal the key of the chain under the newest encryption key; the chain stays as it is."""
-    sealed = await state.get(tx, KEY)
-    if sealed is not None:
-        key = envelope.unseal(auth.keyring, sealed, _KEY_PLACE)
-        await state.put(tx, KEY, envelope.seal(auth.keyring, key, _KEY_PLACE))
-
-
 async def _key(auth: Auth) -> Secret[bytes]:
     """Return the key of the chain; the first who asks makes it.
 

@@ -22,6 +22,11 @@ async def get(tx: Transaction, name: str) -> str | None:
     return (await tx.execute(select(StateRow.value).where(StateRow.name == name))).scalar_one_or_none()
 
 
+async def every(tx: Transaction) -> list[tuple[str, str]]:
+    """Return all facts, by their names."""
+    return [(row.name, row.value) for row in await tx.execute(select(StateRow.name, StateRow.value))]
+
+
 async def put(tx: Transaction, name: str, value: str) -> None:
     """Set a fact, whatever it was."""
     await tx.execute(

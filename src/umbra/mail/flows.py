@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from umbra.audit import store as audit
 from umbra.auth import Auth
 from umbra.core import smtp
+from umbra.core.beside import beside
 from umbra.core.errors import Misconfigured, Unavailable
 from umbra.core.events import Client, Event, Happened
 from umbra.core.ids import UserId
@@ -56,14 +57,8 @@ async def sending_regularly(auth: Auth) -> AsyncIterator[None]:
     if not auth.settings.sends_mail:
         yield
         return
-    stopping = asyncio.Event()
-    sending = asyncio.create_task(_send_regularly(auth, stopping))
-    sending.add_done_callback(_say_why_it_ended)
-    try:
+    async with beside(partial(_send_regularly, auth), "no more mail is sent"):
         yield
-    finally:
-        stopping.set()
-        await asyncio.wait({sending})
 
 
 async def send_due(auth: Auth, stopping: asyncio.Event | None = None) -> Due:
@@ -133,11 +128,6 @@ async def _send_regularly(auth: Auth, stopping: asyncio.Event) -> None:
             await asyncio.wait_for(stopping.wait(), SEND_EVERY.total_seconds())
         except TimeoutError:
             continue
-
-
-def _say_why_it_ended(sending: "asyncio.Task[None]") -> None:
-    if not sending.cancelled() and (error := sending.exception()) is not None:
-        log.error("no more mail is sent until this server starts anew: %s", type(error).__qualname__)
 
 
 async def _claimed(auth: Auth) -> Mail | None:

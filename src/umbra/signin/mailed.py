@@ -60,7 +60,7 @@ async def request_reset(auth: Auth, username: str, client: Client) -> None:
     async with watching(auth.sink, Event.PASSWORD_RESET_REQUESTED, client) as note:
         note.detail["method"] = "mail"
         async with auth.db.single() as tx:
-            await store.charge(tx, attempts.reset_budget(network_of(client.ip)), None, auth.clock.now())
+            await attempts.charge(tx, attempts.reset_budget(network_of(client.ip)), auth.clock.now())
         async with auth.db.begin() as tx:
             now = auth.clock.now()
             account = await users.hold_named(tx, folded(username))
