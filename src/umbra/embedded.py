@@ -84,7 +84,10 @@ SERVERS_OWN = {
 """Settings that mean nothing here."""
 
 LOGIN = "/login"
-HOSTS_OWN = {"/register", "/password", "/password/reset-request", "/password/reset", "/undo"}
+HOSTS_OWN = {
+    "/register", "/password", "/password/reset-request", "/password/reset", "/undo", "/email/proof",
+    "/email/proof/confirm",
+}  # fmt: skip
 """Accounts are the host's to make and to change, and so is mail."""
 
 
