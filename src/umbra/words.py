@@ -1,6 +1,7 @@
 """The languages that pages and mails speak: one catalogue, English as it is written and the others beside it. Pure."""
 
 import gettext
+from functools import cache
 from importlib import resources
 
 LANGUAGES = ("en", "de")
@@ -18,6 +19,7 @@ def negotiated(accepted: str) -> str:
     return next((name for quality, name in liked if quality > 0 and name in LANGUAGES), LANGUAGES[0])
 
 
+@cache
 def catalogue(language: str) -> gettext.NullTranslations:
     """Return the texts of one of our languages; ``make words`` compiles them."""
     if language == LANGUAGES[0]:

@@ -7,6 +7,7 @@ is run in the order of its signature.
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from functools import cache
 from typing import Annotated, Any, get_args, get_origin
 
 from fastapi import Request, Response
@@ -92,14 +93,15 @@ def _in_order(dependency: Dependency) -> Iterator[Dependency]:
     yield dependency
 
 
-def _parameters(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
-    """Yield each parameter with what stands for it: the request, a dependency, or the type of the body."""
-    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
-        kind = parameter.annotation
-        if get_origin(kind) is Annotated:
-            (marker,) = (one for one in get_args(kind) if isinstance(one, Depends))
-            yield name, marker.dependency
-        elif kind is Request:
-            yield name, Request
-        else:
-            yield name, TypeAdapter(kind)
+@cache
+def _parameters(function: Callable[..., Any]) -> list[tuple[str, Any]]:
+    """Return each parameter with what stands for it: the request, a dependency, or the type of the body."""
+    signature = inspect.signature(function, eval_str=True)
+    return [(name, _standing_for(one.annotation)) for name, one in signature.parameters.items()]
+
+
+def _standing_for(kind: Any) -> Any:
+    if get_origin(kind) is Annotated:
+        (marker,) = (one for one in get_args(kind) if isinstance(one, Depends))
+        return marker.dependency
+    return Request if kind is Request else TypeAdapter(kind)
