@@ -209,6 +209,16 @@ async def test_a_known_browser_is_revoked(
         assert {"totp_known:1": 1} == await charged(auth)
 
 
+async def test_a_revoked_browser_stays_a_stranger_when_the_clock_is_set_back(
+    auth: Auth, owner: Person, elsewhere: Person, clock: FixedClock
+) -> None:
+    await elsewhere.sign_in()
+    await by_saying_that_it_was_somebody_else(auth, elsewhere)
+    clock.move(-timedelta(seconds=1))
+    await guess(owner)
+    assert {"totp:1": 1} == await charged(auth)
+
+
 async def test_wrong_passwords_of_whoever_shares_the_network_do_not_keep_a_known_browser_out(
     owner: Person, stranger: Person
 ) -> None:

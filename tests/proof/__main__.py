@@ -12,7 +12,7 @@ from proof.effort import TIMES
 
 ROOT = Path(__file__).parents[2]
 WHAT = {
-    "proof.test_model": "histories against the model, on both databases, and four faulty services",
+    "proof.test_model": "histories against the model, on both databases, and five faulty services",
     "proof.test_history": "forged histories, shown to the checker",
     "races.test_recorded_load": "many at once on two servers, recorded and checked",
     "proof.test_fuzz": "requests made up from the OpenAPI document",

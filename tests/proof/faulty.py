@@ -1,7 +1,7 @@
 """Implementations that are known to be wrong, each of them shipped by somebody, put in the place of ours.
 
-Each keeps whatever ours keeps and then forgets what the real one forgot, in the same transaction: what is left of the
-replay guard is then the other one's.
+Those of the replay guard keep whatever ours keeps and then forget what the real one forgot, in the same transaction:
+what is left of it is then the other one's. Those of the budgets charge another one than ours.
 """
 
 from dataclasses import replace
@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, update
 
+from umbra.attempts.bound import Cost
 from umbra.attempts.store import Budget, Charged
 from umbra.challenge.store import Challenge
+from umbra.core.events import Client
 from umbra.core.ids import UserId
 from umbra.db.transaction import Transaction
 from umbra.signin import store
@@ -22,7 +24,7 @@ from umbra.totp.tables import AuthenticatorRow, UsageRow
 LIFETIME_SECONDS = 60
 """Of the cache: two periods. A code of the next step may be replayed for three."""
 
-_spend_step, _charge = store.spend_step, store.charge
+_spend_step, _charge, _charge_code = store.spend_step, store.charge, store.charge_code
 
 
 async def keeps_the_servers_step(tx: Transaction, user_id: UserId, match: Match, now: datetime, **more: Any) -> Any:
@@ -60,11 +62,19 @@ async def counts_guesses_of_each_challenge(
     return await _charge(tx, own, challenge, now)
 
 
+async def has_known_browsers_share_the_strangers_budget(
+    tx: Transaction, user_id: UserId, cost: Cost, client: Client, challenge: Challenge | None, now: datetime
+) -> Charged:
+    """Charge every code to one budget, so that whoever has the password can aim the lock at its owner."""
+    return await _charge_code(tx, user_id, cost, replace(client, browser=None), challenge, now)
+
+
 FAULTS = {
     "the server's step in the ledger": ("spend_step", keeps_the_servers_step),
     "the last code only": ("spend_step", keeps_the_last_code_only),
     "a cache with a lifetime": ("spend_step", keeps_codes_in_a_cache),
     "a limit for each challenge": ("charge", counts_guesses_of_each_challenge),
+    "a limit that strangers use up": ("charge_code", has_known_browsers_share_the_strangers_budget),
 }
 
 

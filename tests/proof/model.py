@@ -1,10 +1,12 @@
-"""What contract 1.5 promises of one account, as a state in memory: no database, no transactions, no clock of its own.
+"""What contract 1.5 and decision 0032 promise of one account, as a state in memory: no database, no clock of its own.
 
 Seconds are whole and come as arguments. What the account is asked either happens, or is a ``No`` with the reason that
 a caller must then see.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import pyotp
 
@@ -24,9 +26,14 @@ DEAD = 2
 LEDGER, PASSWORD_MEMORY = 4, 86_400
 """What a clean-up leaves: the digits of so many steps, the wrong passwords of so many seconds."""
 
-PROBABILITY = 0.0007
-YEAR, A_YEARS = 365 * 86_400, 349
-"""Seconds, and the comparisons that half of that probability is worth at 2,148 of 2**31 each."""
+PROBABILITY, SIDES, LIKELIEST = 0.0007, 2, Fraction(2_148, 2**31)
+"""What the operator states, halved between strangers and known browsers; and the chance of the likeliest code."""
+
+YEAR, A_YEARS = 365 * 86_400, int(Fraction(PROBABILITY) / SIDES / LIKELIEST)
+"""Seconds, and the comparisons that each side has in them: together they succeed with at most what was stated."""
+
+KNOWN_FOR = 400 * 86_400
+"""Seconds from the sign-in that made a browser known; later ones do not make it longer."""
 
 
 class No(Exception):
@@ -99,6 +106,14 @@ class Challenge:
         return now >= self.opened_at + CHALLENGE_LIFE
 
 
+@dataclass
+class Browser:
+    """One that the account has met; its guesses are its own while it is proved, and until its time is over."""
+
+    until: int
+    is_proved: bool = True
+
+
 @dataclass(frozen=True)
 class Code:
     digits: str
@@ -114,18 +129,22 @@ Proof = Code | Backup
 
 @dataclass
 class Account:
+    """Everything that decides. A browser is named by the cookie that it shows; a stranger is ``None``."""
+
     apps: list[App] = field(default_factory=list)
     ledger: list[tuple[str, int]] = field(default_factory=list)
     unused: set[str] = field(default_factory=set)
     challenges: dict[str, Challenge] = field(default_factory=dict)
     totp: Budget = field(default_factory=lambda: Budget(LOCK))
+    totp_known: Budget = field(default_factory=lambda: Budget(LOCK))
     backup: Budget = field(default_factory=Budget)
-    password: Budget = field(default_factory=Budget)
+    passwords: defaultdict[str | None, Budget] = field(default_factory=lambda: defaultdict(Budget))
+    browsers: dict[str, Browser] = field(default_factory=dict)
     is_disabled: bool = False
 
-    def login(self, now: int, *, is_right: bool = True) -> str:
+    def login(self, now: int, browser: str | None = None, *, is_right: bool = True) -> str:
         """Take the password step, and return what comes of it."""
-        self._password(now, is_right=is_right and not self.is_disabled)
+        self._password(now, browser, is_right=is_right and not self.is_disabled)
         return "mfa_required" if self.apps else "signed_in"
 
     def opened(self, now: int, token: str) -> None:
@@ -134,64 +153,94 @@ class Account:
         for oldest in list(self.challenges)[:-MOST_CHALLENGES]:
             del self.challenges[oldest]
 
-    def verify(self, now: int, token: str, proof: Proof) -> None:
+    def met(self, now: int, browser: str) -> None:
+        """Know the browser of a sign-in with a second factor; one that is known already is so for no longer."""
+        known = self.browsers.get(browser)
+        if known is None or known.until <= now:
+            self.browsers[browser] = Browser(now + KNOWN_FOR)
+        else:
+            known.is_proved = True
+
+    def verify(self, now: int, token: str, proof: Proof, browser: str | None = None) -> None:
         challenge = self.challenges.get(token)
         if challenge is None:
             raise No("challenge_refused")
-        self._guess(now, proof, challenge)
+        self._guess(now, proof, browser, challenge)
         del self.challenges[token]
 
-    def step_up(self, now: int, proof: Proof) -> None:
+    def step_up(self, now: int, proof: Proof, browser: str | None = None) -> None:
         self._refuse_off()
-        self._guess(now, proof)
+        self._guess(now, proof, browser)
 
-    def confirm(self, now: int, app: App, code: Code) -> None:
+    def confirm(self, now: int, app: App, code: Code, browser: str | None = None) -> None:
         """Add an app with its first code; the first app brings backup codes, which the service then tells."""
         self._refuse_disabled()
-        self._guess(now, code, among=[app])
+        self._guess(now, code, browser, among=[app])
         self.apps.append(app)
 
-    def disable(self, now: int, proof: Proof) -> None:
+    def disable(self, now: int, proof: Proof, browser: str | None = None) -> None:
         self._refuse_off()
-        self._password(now)
-        self._guess(now, proof)
+        self._password(now, browser)
+        self._guess(now, proof, browser)
         self._forget_factors()
+        self._forget_proofs()
 
-    def regenerate(self, now: int, code: Code) -> None:
+    def regenerate(self, now: int, code: Code, browser: str | None = None) -> None:
         self._refuse_off()
-        self._password(now)
-        self._guess(now, code)
+        self._password(now, browser)
+        self._guess(now, code, browser)
         self.unused.clear()
 
-    def change_password(self, now: int, code: Code) -> None:
+    def change_password(self, now: int, code: Code, browser: str | None = None) -> None:
+        """Leave no browser known but the one that has just proved itself."""
         self._refuse_off()
-        self._password(now)
-        self._guess(now, code)
+        self._password(now, browser)
+        self._guess(now, code, browser)
         self.challenges.clear()
+        self._forget_proofs(besides=browser)
 
-    def remove(self, now: int, number: int, proof: Proof) -> None:
+    def remove(self, now: int, number: int, proof: Proof, browser: str | None = None) -> None:
         self._refuse_disabled()
         if number not in {app.number for app in self.apps}:
             raise No("not_found")
         if len(self.apps) == 1:
             raise No("last_authenticator")
-        self._guess(now, proof)
+        self._guess(now, proof, browser)
         self.apps = [app for app in self.apps if app.number != number]
 
     def operator_disables(self) -> None:
         self.is_disabled = True
         self.challenges.clear()
+        self._forget_proofs()
 
     def operator_enables(self) -> None:
         self.is_disabled = False
 
-    def operator_resets(self) -> None:
-        """Take the second factor away, and the counts with it. What was accepted stays accepted."""
+    def operator_resets(self, now: int) -> None:
+        """Take the second factor away, and the counts of codes with it. What was accepted stays accepted."""
         self._forget_factors()
-        self.totp, self.backup = Budget(LOCK), Budget()
+        self._forget_browsers(now)
+        self.totp, self.totp_known, self.backup = Budget(LOCK), Budget(LOCK), Budget()
+
+    def operator_ends(self) -> None:
+        """End what is open; browsers go on being known."""
+        self.challenges.clear()
+
+    def application_ends(self) -> None:
+        """End what is open, and have every browser prove itself anew."""
+        self.challenges.clear()
+        self._forget_proofs()
+
+    def owner_was_not_alone(self, now: int) -> None:
+        """End what is open, and know no browser any more."""
+        self.challenges.clear()
+        self._forget_browsers(now)
 
     def operator_makes_safe(self, now: int) -> None:
-        """Move every app on behind what can have been accepted by now, as after a restored backup; end what waits."""
+        """Move every app on behind what can have been accepted by now, as after a restored backup; end what waits.
+
+        Browsers and counts stay as they were in it.
+        """
         for app in self.apps:
             app.last_step = max(app.last_step or 0, now // PERIOD + 1)
         self.challenges.clear()
@@ -200,10 +249,19 @@ class Account:
         """Forget what decides nothing any more; the order of each app's steps is not among it."""
         self.ledger = [(digits, step) for digits, step in self.ledger if step >= now // PERIOD - LEDGER]
         self.challenges = {token: one for token, one in self.challenges.items() if not one.is_expired(now)}
-        if self.password.charged_at < now - PASSWORD_MEMORY:
-            self.password = Budget()
+        for stale in [who for who, one in self.passwords.items() if one.charged_at < now - PASSWORD_MEMORY]:
+            del self.passwords[stale]
         if self.totp.is_stale(now):
             self.totp = Budget(LOCK)
+        if self.totp_known.is_stale(now):
+            self.totp_known = Budget(LOCK)
+        for over in [name for name, one in list(self.browsers.items())[:-1] if one.until <= now]:
+            del self.browsers[over]
+
+    def is_known(self, now: int, browser: str | None) -> bool:
+        """Say whether a browser has guesses of its own."""
+        known = self.browsers.get(browser) if browser else None
+        return known is not None and known.is_proved and now < known.until
 
     def _refuse_disabled(self) -> None:
         if self.is_disabled:
@@ -214,18 +272,30 @@ class Account:
         if not self.apps:
             raise No("not_enabled")
 
-    def _password(self, now: int, *, is_right: bool = True) -> None:
-        self.password.refuse_waiting(now)
-        self.password.charge(now)
+    def _password(self, now: int, browser: str | None, *, is_right: bool = True) -> None:
+        """Charge a known browser's own budget, or that of the network, which all strangers here share."""
+        budget = self.passwords[browser if self.is_known(now, browser) else None]
+        budget.refuse_waiting(now)
+        budget.charge(now)
         if not is_right:
             raise No("credentials_refused")
-        self.password.forgive()
+        budget.forgive()
+
+    def _codes_from(self, now: int, browser: str | None) -> Budget:
+        """Return the budget of codes that all known browsers share, or the one that everything else does."""
+        return self.totp_known if self.is_known(now, browser) else self.totp
 
     def _guess(
-        self, now: int, proof: Proof, challenge: Challenge | None = None, *, among: list[App] | None = None
+        self,
+        now: int,
+        proof: Proof,
+        browser: str | None,
+        challenge: Challenge | None = None,
+        *,
+        among: list[App] | None = None,
     ) -> None:
         """Charge a guess, look at it, and use it up; success clears the count of its kind and no other (1.5, 5)."""
-        budget = self.totp if isinstance(proof, Code) else self.backup
+        budget = self._codes_from(now, browser) if isinstance(proof, Code) else self.backup
         costs = len(AROUND) * len(self.apps if among is None else among) if isinstance(proof, Code) else 0
         budget.refuse_waiting(now, costs)
         if challenge is not None:
@@ -251,8 +321,20 @@ class Account:
         if text not in self.unused:
             raise No("code_refused")
         self.unused.remove(text)
-        if self.totp.is_locked:
-            self.totp.failures = 0
+        for codes in (self.totp, self.totp_known):
+            if codes.is_locked:
+                codes.failures = 0
+
+    def _forget_proofs(self, *, besides: str | None = None) -> None:
+        """Take their guesses from the browsers, until a second factor is accepted there again."""
+        for name, known in self.browsers.items():
+            known.is_proved = known.is_proved and name == besides
+
+    def _forget_browsers(self, now: int) -> None:
+        """Know none any more, whatever the clock says later."""
+        self._forget_proofs()
+        for known in self.browsers.values():
+            known.until = min(known.until, now)
 
     def _forget_factors(self) -> None:
         self.apps, self.challenges = [], {}

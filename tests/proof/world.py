@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha1
+from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from proof.histories import (
     Action,
     Again,
     At,
+    Browser,
     Enrol,
     Invented,
     Move,
@@ -48,12 +50,14 @@ from umbra.db.opening import open_database
 from umbra.db.sqlite import Sqlite
 from umbra.sessions import flows as session_flows
 from umbra.sessions import store as session_store
+from umbra.signin import account as accounts
 from umbra.signin import operating
 from umbra.testing import CHEAP
 from umbra.totp.algorithm import SECRET_BYTES
 from umbra.users import store as users
 from umbra.users.store import NewUser
 from umbra.users.user import User
+from umbra.web import cookies
 
 START = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 TWINS = sha1(b"umbra 115401").digest()  # noqa: S324 - found by trying
@@ -97,10 +101,11 @@ class World:
         """Return how much has been tried here."""
         return {"histories": self.histories, "requests": self.requests}
 
-    async def call(self, method: str, path: str, body: Mapping[str, Any], token: str | None = None) -> httpx.Response:
+    async def call(
+        self, method: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
         """Send a request to the copy whose turn it is."""
         self.requests += 1
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
         return await next(self.clients).request(method, API + path, json=body, headers=headers)
 
     async def begin(self) -> "Life":
@@ -134,6 +139,8 @@ class Life:
     given_out: list[str] = field(default_factory=list)
     challenges: list[str] = field(default_factory=list)
     secrets: list[str] = field(default_factory=list)
+    cookies: dict[int, str] = field(default_factory=dict)
+    """What the owner's browsers were given, by which they are known."""
 
     @property
     def now(self) -> int:
@@ -150,34 +157,45 @@ class Life:
                 await self._enrol(action)
             case At():
                 await self._enter(action)
-            case SignIn(offered, challenge):
-                await self._sign_in(offered, challenge)
-            case WrongPassword():
-                await self._login(is_right=False)
-            case WrongCodes(count, apart):
+            case SignIn(offered, challenge, browser):
+                await self._sign_in(offered, challenge, browser)
+            case WrongPassword(count, browser):
+                for _ in range(count):
+                    await self._login(browser, is_right=False)
+            case WrongCodes(count, apart, browser):
                 for _ in range(count):
                     self.world.clock.move(timedelta(seconds=apart))
-                    await self._sign_in(Wrong(), None)
+                    await self._sign_in(Wrong(), None, browser)
 
-    async def _sign_in(self, offered: Offered, challenge: int | None) -> None:
+    async def _sign_in(self, offered: Offered, challenge: int | None, browser: Browser) -> None:
         if challenge is None:
-            await self._login()
+            await self._login(browser)
         proof = self._proof(offered)
         if proof is None or len(self.challenges) <= (challenge or 0):
             return
         token = self.challenges[-1 - (challenge or 0)]
-        answer = await self.world.call(
-            "POST", "/totp-verify", {"mfa_token": token, "delivery": "token", **_sent(proof, offered)}
-        )
-        self._compare(answer, proof, lambda: self.account.verify(self.now, token, proof))
+        shown = self._cookie(browser)
+        answer = await self._from(browser, "/totp-verify", {"mfa_token": token, **_sent(proof, offered)})
+        self._compare(answer, proof, lambda: self.account.verify(self.now, token, proof, shown))
+        if answer.is_success and browser is not None:
+            self._meet(answer, browser)
 
-    async def _login(self, *, is_right: bool = True) -> None:
+    def _meet(self, answer: httpx.Response, browser: int) -> None:
+        """Keep the cookie of a browser that had none, and have the model know it."""
+        given = answer.cookies.get(cookies.BROWSER)
+        self.got.append("a cookie" if given else "none")
+        self.expected.append("none" if browser in self.cookies else "a cookie")
+        if given:
+            self.cookies[browser] = given
+        self.account.met(self.now, self.cookies[browser])
+
+    async def _login(self, browser: Browser, *, is_right: bool = True) -> None:
         body = {"username": self.user.username, "password": self.passwords[0] if is_right else "wrong"}
-        answer = await self.world.call("POST", "/login", body | {"delivery": "token"})
+        answer = await self._from(browser, "/login", body)
         said = answer.json()
         self.got.append(said["status"] if answer.is_success else _reason(said))
         try:
-            self.expected.append(self.account.login(self.now, is_right=is_right))
+            self.expected.append(self.account.login(self.now, self._cookie(browser), is_right=is_right))
         except No as no:
             self.expected.append(str(no))
         if "mfa_token" in said:
@@ -189,36 +207,37 @@ class Life:
         if proof is None or (at.door in {"regenerate", "change_password"} and isinstance(proof, Backup)):
             return
         now, account, sent = self.now, self.account, _sent(proof, at.offered)
+        browser, shown = at.browser, self._cookie(at.browser)
         knowing = {"password": self.passwords[0], **sent}
         number = account.apps[-1].number if account.apps else 999_999
         match at.door, proof:
             case "step_up", _:
-                answer = await self._with_session("/step-up", sent)
-                self._compare(answer, proof, lambda: account.step_up(now, proof))
+                answer = await self._with_session("/step-up", sent, browser)
+                self._compare(answer, proof, lambda: account.step_up(now, proof, shown))
             case "disable", _:
-                answer = await self._with_session("/totp/disable", knowing)
-                self._compare(answer, proof, lambda: account.disable(now, proof))
+                answer = await self._with_session("/totp/disable", knowing, browser)
+                self._compare(answer, proof, lambda: account.disable(now, proof, shown))
             case "remove", _:
-                answer = await self._with_session(f"/totp/authenticators/{number}/remove", sent)
-                self._compare(answer, proof, lambda: account.remove(now, number, proof))
+                answer = await self._with_session(f"/totp/authenticators/{number}/remove", sent, browser)
+                self._compare(answer, proof, lambda: account.remove(now, number, proof, shown))
             case "regenerate", Code() as code:
-                answer = await self._with_session("/totp/backup-codes/regenerate", knowing)
-                self._compare(answer, proof, lambda: account.regenerate(now, code))
+                answer = await self._with_session("/totp/backup-codes/regenerate", knowing, browser)
+                self._compare(answer, proof, lambda: account.regenerate(now, code, shown))
                 self._hand_out(answer)
             case "change_password", Code() as code:
                 old, new = self.passwords
                 body = {"current_password": old, "new_password": new, **sent}
-                answer = await self._with_session("/password", body)
+                answer = await self._with_session("/password", body, browser)
                 if answer.is_success:
                     self.passwords.reverse()
-                self._compare(answer, proof, lambda: account.change_password(now, code))
+                self._compare(answer, proof, lambda: account.change_password(now, code, shown))
 
     async def _enrol(self, enrol: Enrol) -> None:
         if len(self.account.apps) == MOST_APPS:
             return
-        token = await self.session()
+        headers = await self._signed_in(enrol.browser)
         self.world.entropy.wanted = self._wanted(enrol.secret)
-        begun = await self.world.call("POST", "/totp/setup", {}, token)
+        begun = await self.world.call("POST", "/totp/setup", {}, headers)
         self.world.entropy.wanted = None
         if not begun.is_success:
             self.got.append(_reason(begun.json()))
@@ -227,9 +246,10 @@ class Life:
         secret: str = begun.json()["secret"]
         self.secrets.append(secret)
         code = Code(pyotp.HOTP(secret).at(self.now // model.PERIOD + enrol.steps))
-        answer = await self.world.call("POST", "/totp/confirm", {"code": code.digits}, token)
+        answer = await self.world.call("POST", "/totp/confirm", {"code": code.digits}, headers)
         app = App(answer.json()["authenticator"]["id"] if answer.is_success else 0, secret)
-        self._compare(answer, code, lambda: self.account.confirm(self.now, app, code))
+        shown = self._cookie(enrol.browser)
+        self._compare(answer, code, lambda: self.account.confirm(self.now, app, code, shown))
         self._hand_out(answer)
 
     async def _operate(self, does: str) -> None:
@@ -243,13 +263,29 @@ class Life:
                 self.account.operator_enables()
             case "reset":
                 await operating.reset_second_factor(auth, operating.COMMAND_LINE, self.user.id)
-                self.account.operator_resets()
+                self.account.operator_resets(self.now)
             case "make_safe":
                 await restore.make_safe(auth)
                 self.account.operator_makes_safe(self.now)
+            case "end_sessions":
+                await operating.end_sessions(auth, operating.COMMAND_LINE, self.user.id)
+                self.account.operator_ends()
+            case "end_everything":
+                await accounts.end_everything(auth, self.user.id, NOBODY)
+                self.account.application_ends()
+            case "not_me":
+                await self._say_that_it_was_somebody_else()
             case _:
                 await upkeep.clean_up(auth)
                 self.account.clean_up(self.now)
+
+    async def _say_that_it_was_somebody_else(self) -> None:
+        """Do so on the page that only a session opens, which a disabled account has none of."""
+        if self.account.is_disabled:
+            return
+        me = await session_flows.current(self.world.auth, await self.session())
+        await accounts.keep_others_out(self.world.auth, me, NOBODY)
+        self.account.owner_was_not_alone(self.now)
 
     def _compare(self, answer: httpx.Response, proof: Proof, ask: Any) -> None:
         """Keep both verdicts, and what was accepted."""
@@ -302,8 +338,21 @@ class Life:
             case _:
                 return None
 
-    async def _with_session(self, path: str, body: Mapping[str, str]) -> httpx.Response:
-        return await self.world.call("POST", path, body, await self.session())
+    def _cookie(self, browser: Browser) -> str | None:
+        return None if browser is None else self.cookies.get(browser)
+
+    async def _from(self, browser: Browser, path: str, body: Mapping[str, str]) -> httpx.Response:
+        """Send a step of a sign-in as a browser does, or as somebody who takes a token and keeps no cookie."""
+        delivery = "token" if browser is None else "cookie"
+        return await self.world.call("POST", path, {**body, "delivery": delivery}, _jar(self._cookie(browser)))
+
+    async def _with_session(self, path: str, body: Mapping[str, str], browser: Browser) -> httpx.Response:
+        return await self.world.call("POST", path, body, await self._signed_in(browser))
+
+    async def _signed_in(self, browser: Browser) -> dict[str, str]:
+        """Return the headers of a session that has begun just now: a browser's cookies, or a stranger's token."""
+        session = await self.session()
+        return {"Authorization": f"Bearer {session}"} if browser is None else _jar(self._cookie(browser), session)
 
     async def session(self) -> str:
         """Return the token of a session as strong as the account has them, begun just now."""
@@ -371,7 +420,17 @@ def stage(database_url: str, folder: Path) -> Iterator[Stage]:
 
 
 def _client(auth: Auth) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app=application(auth)), base_url=BASE_URL)
+    """Return a client that keeps no cookie by itself, for many people use it."""
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app=application(auth)), base_url=BASE_URL)
+    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return client
+
+
+def _jar(browser: str | None, session: str | None = None) -> dict[str, str]:
+    """Return the header with the cookies that a browser has, if it has any."""
+    shown = {cookies.BROWSER: browser, cookies.SESSION: session}
+    pairs = "; ".join(f"{name}={value}" for name, value in shown.items() if value is not None)
+    return {"Cookie": pairs} if pairs else {}
 
 
 def _sent(proof: Proof, offered: Offered) -> dict[str, str]:

@@ -110,7 +110,11 @@ async def forget_proofs(tx: Transaction, user_id: UserId, *, besides: str | None
 
 
 async def forget_all(tx: Transaction, user_id: UserId, now: datetime) -> None:
-    """Know none of the account's browsers any more; that it has signed in before stays known."""
+    """Know none of the account's browsers any more; that it has signed in before stays known.
+
+    Their proofs go as well: a clock that is set back, or another server's behind ours, would find them known again.
+    """
+    await forget_proofs(tx, user_id)
     await tx.execute(
         update(BrowserRow).where(BrowserRow.user_id == user_id, BrowserRow.known_until > now).values(known_until=now)
     )
