@@ -450,6 +450,8 @@ def test_a_server_refuses_a_restored_database_until_it_was_made_safe(
         assert 1 == refused.exit_code
         assert "umbra after-restore" in refused.stderr
         assert str(mark) in refused.stderr
+        (told,) = [one for one in json.loads(umbra("doctor", "--json").stdout) if one["name"] == "restore"]
+        assert (EXIT_CODES["restore"], True) == (told["exit_code"], str(mark) in told["detail"])
         assert 0 == umbra("users", "list").exit_code  # whoever looks after it can look
 
         assert 1 == umbra("after-restore", input="n\n").exit_code
