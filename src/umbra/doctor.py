@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from umbra import upkeep
+from umbra import restore, upkeep
+from umbra.audit import flows as audit
 from umbra.auth import Auth
-from umbra.core.errors import Unavailable
+from umbra.core.errors import Misconfigured, Unavailable
 from umbra.db import durability
 from umbra.db.transaction import DatabaseFault
 from umbra.mail import flows as mail
@@ -14,6 +15,7 @@ from umbra.settings import Settings
 from umbra.words import marked
 
 MAIL_IS_BEHIND_AFTER = timedelta(hours=1)
+SEALING_IS_BEHIND_AFTER = timedelta(minutes=10)
 CLOCK_TOLERANCE = timedelta(seconds=5)
 OPEN_TO_OTHERS = 0o077
 
@@ -35,6 +37,8 @@ EXIT_CODES = {
     marked("proxies"): 19,
     marked("clean-up"): 20,
     marked("mail"): 21,
+    marked("restore"): 22,
+    marked("audit log"): 23,
 }
 """What ``umbra doctor`` exits with; of several findings, the lowest: what may be the cause of others stands first."""
 
@@ -71,7 +75,7 @@ class Finding:
 
 async def examine(auth: Auth) -> list[Finding]:
     """Look at everything that can be looked at, in an order in which one thing explains the next."""
-    is_server = auth.db.shape.owns_accounts  # a host has a folder, proxies and mail of its own
+    is_server = auth.db.shape.owns_accounts  # a host has a folder, proxies and mail of its own, and no mark
     findings = [_data_directory(auth), _proxies(auth.settings)] if is_server else []
     try:
         findings.append(await _clocks(auth))
@@ -83,6 +87,8 @@ async def examine(auth: Auth) -> list[Finding]:
         findings.append(await _cleanup(auth))
         if is_server:
             findings.append(await _mail(auth))
+            findings.append(await _restore(auth))
+        findings.append(await _audit_log(auth))
     except Unavailable:
         findings.append(_database(marked("cannot be reached (UMBRA_DATABASE_URL)")))
     except DatabaseFault as fault:
@@ -188,3 +194,31 @@ async def _mail(auth: Auth) -> Finding:
     is_behind = left.oldest is not None and auth.clock.now() - left.oldest > MAIL_IS_BEHIND_AFTER
     values: dict[str, str | int] = {"waiting": left.waiting, "given_up": left.given_up, "error": error or ""}
     return Finding(marked("mail"), error is None and not is_behind, MAIL[error is None, is_behind], values)
+
+
+async def _restore(auth: Auth) -> Finding:
+    """Ask what a server that starts would ask: whether the database has come as far as its mark."""
+    name = marked("restore")
+    try:
+        found = await restore.look(auth)
+    except Misconfigured as error:
+        return Finding(name, is_well=False, text="%(found)s", values={"found": str(error)})
+    if found.mark is None:
+        unseen = marked("no mark yet: no server has started with this database and this data directory")
+        return Finding(name, is_well=True, text=unseen)
+    return Finding(name, is_well=True, text=marked("as far as its mark, or made safe since"))
+
+
+async def _audit_log(auth: Auth) -> Finding:
+    """Look at the end of the audit log; to look at all of it takes the longer, the longer it is."""
+    name = marked("audit log")
+    try:
+        end = await audit.look_at_end(auth)
+    except Misconfigured:
+        return Finding(name, is_well=False, text=marked("the keys do not open its key (UMBRA_ENCRYPTION_KEYS)"))
+    if not end.is_noted:
+        text = marked("what is noted as its end is not its end (umbra audit verify)")
+        return Finding(name, is_well=False, text=text)
+    if end.waiting_since is not None and auth.clock.now() - end.waiting_since > SEALING_IS_BEHIND_AFTER:
+        return Finding(name, is_well=False, text=marked("events wait for their seal for more than 10 minutes"))
+    return Finding(name, is_well=True, text=marked("it is sealed, and ends where it is noted to end"))

@@ -71,6 +71,15 @@ class Restored:
     mails: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Where a database is, and its mark if there is one; only where there are no marks may it have no name."""
+
+    name: str
+    mark: Mark | None
+    position: Position
+
+
 async def seen(auth: Auth) -> Position:
     """Return how far this server has seen the audit log of its database go; the beginning where no mark counts.
 
@@ -85,27 +94,37 @@ async def seen(auth: Auth) -> Position:
         return BEGINNING if mark is None or await _is_safe_since(auth, tx, mark) else mark.position
 
 
-async def keep_mark(auth: Auth) -> None:
-    """Move the mark of this database to where it is, if it has come at least as far as the mark says.
+async def look(auth: Auth) -> Looked:
+    """Look whether this database has come at least as far as its mark says, and change nothing.
+
+    The marks are read first: a server that moves its own meanwhile has the database further than that, not behind it.
 
     Raises:
-        Misconfigured: It has not, it has no name of ours, or the marks cannot be read or written; the text says what to
-            do.
+        Misconfigured: It has not, it has no name of ours though there are marks, or these cannot be read; the text says
+            what to do.
     """
-    folder = auth.settings.data_dir
-    kept = await asyncio.to_thread(marks.read, folder)
-    if not kept:
-        async with auth.db.begin() as tx:
-            if await upkeep.name_of(auth, tx) is None:
-                await upkeep.give_name(auth, tx)
+    kept = await asyncio.to_thread(marks.read, auth.settings.data_dir)
     async with auth.db.read() as tx:
         name = await _name(auth, tx, kept)
         mark = kept.get(name)
         if mark is not None:
             await _refuse_older(auth, tx, mark)
-        position = await audit.position(tx)
-    if mark is None or position != mark.position:
-        await asyncio.to_thread(marks.move, folder, mark, Mark(name, position, auth.clock.now()))
+        return Looked(name, mark, await audit.position(tx))
+
+
+async def keep_mark(auth: Auth) -> None:
+    """Move the mark of this database to where it is, if it has come at least as far as the mark says.
+
+    Raises:
+        Misconfigured: As of ``look``, or the marks cannot be written.
+    """
+    found = await look(auth)
+    if not found.name:
+        await _give_name(auth)
+        found = await look(auth)
+    if found.mark is None or found.position != found.mark.position:
+        new = Mark(found.name, found.position, auth.clock.now())
+        await asyncio.to_thread(marks.move, auth.settings.data_dir, found.mark, new)
 
 
 def keeping_regularly(auth: Auth) -> AbstractAsyncContextManager[None]:
@@ -143,6 +162,12 @@ async def make_safe(auth: Auth) -> Restored:
     if auth.db.shape.owns_accounts:
         await _put_mark(auth)
     return restored
+
+
+async def _give_name(auth: Auth) -> None:
+    async with auth.db.begin() as tx:
+        if await upkeep.name_of(auth, tx) is None:
+            await upkeep.give_name(auth, tx)
 
 
 async def _name(auth: Auth, tx: Transaction, kept: Mapping[str, Mark]) -> str:

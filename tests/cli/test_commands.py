@@ -450,6 +450,8 @@ def test_a_server_refuses_a_restored_database_until_it_was_made_safe(
         assert 1 == refused.exit_code
         assert "umbra after-restore" in refused.stderr
         assert str(mark) in refused.stderr
+        (told,) = [one for one in json.loads(umbra("doctor", "--json").stdout) if one["name"] == "restore"]
+        assert (EXIT_CODES["restore"], True) == (told["exit_code"], str(mark) in told["detail"])
         assert 0 == umbra("users", "list").exit_code  # whoever looks after it can look
 
         assert 1 == umbra("after-restore", input="n\n").exit_code
@@ -512,13 +514,14 @@ def test_old_events_are_pruned_when_that_is_meant(umbra: Umbra) -> None:
     assert 1 == umbra("audit", "prune", "--before", "2100-01-01", input="n\n").exit_code
     assert "0 events are deleted." in umbra("audit", "prune", "--before", "2020-01-01", "--yes").stdout
     assert {"events": 2} == json.loads(umbra("audit", "prune", "--before", "2100-01-01", "--yes", "--json").stdout)
-    verified = umbra("audit", "verify", "--json")
+    verified = umbra("audit", "verify", "--json")  # the last, and that which tells of it
     assert (0, 2) == (verified.exit_code, json.loads(verified.stdout)["events"])
+    assert "1 event is deleted.\n" == umbra("audit", "prune", "--before", "2100-01-01", "--yes").stdout
 
 
 def test_a_log_that_is_shorter_than_a_server_has_seen_it_is_told(umbra: Umbra, tmp_path: Path) -> None:
     add(umbra, "alice")
-    umbra("audit", "verify")
+    assert umbra("audit", "verify").stdout.startswith("1 event is as it was sealed, until 1 ")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         umbra("serve", "--port", str(taken.getsockname()[1]))
     mark = tmp_path / "data" / "database-mark"

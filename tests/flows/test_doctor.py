@@ -1,5 +1,6 @@
 """What the doctor finds: each thing made wrong for real, on both databases where it applies."""
 
+import asyncio
 import re
 import shutil
 import sqlite3
@@ -11,19 +12,24 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from support import postgres
+from support.backups import backup_of
 from support.mail import PostOffice, free_port
 from support.people import Person
-from umbra import doctor, settings, upkeep
+from umbra import doctor, restore, settings, upkeep
+from umbra.audit import flows as audit
 from umbra.audit.store import DatabaseSink
+from umbra.audit.tables import AuditRow
 from umbra.auth import Auth
+from umbra.core import mark as marks
 from umbra.core.clock import FixedClock, SystemClock
 from umbra.core.entropy import SystemEntropy
+from umbra.core.events import Client, Event, Happened
 from umbra.crypto.argon import HashingPool
 from umbra.crypto.keyring import Keyring, new_key
-from umbra.db import durability, migrate
+from umbra.db import durability, migrate, state
 from umbra.db.opening import open_database
 from umbra.db.sqlite import Sqlite
 from umbra.doctor import EXIT_CODES, Finding
@@ -392,6 +398,166 @@ async def test_mail_that_does_not_get_out_is_found(auth: Auth, enrolled: Person,
         clock.move(timedelta(microseconds=1))
         assert "1 waiting for more than an hour" in await detail(told, "mail")
         assert [] == office.subjects()
+
+
+async def happens(auth: Auth) -> None:
+    await auth.sink.record(Happened(Event.SIGNED_OUT, Client()))
+
+
+async def facts(auth: Auth) -> list[tuple[str, str]]:
+    async with auth.db.read() as tx:
+        return sorted(await state.every(tx))
+
+
+async def served(auth: Auth) -> None:
+    """Do what a server does every two seconds."""
+    await audit.seal(auth)
+    await restore.keep_mark(auth)
+
+
+async def said_of(auth: Auth, name: str) -> tuple[bool, str]:
+    (one,) = [one for one in await doctor.examine(auth) if one.name == name]
+    return one.is_well, one.detail
+
+
+NO_MARK = (True, "no mark yet: no server has started with this database and this data directory")
+AS_FAR = (True, "as far as its mark, or made safe since")
+
+
+async def test_a_database_that_no_server_has_seen_has_no_mark_and_gets_none_by_looking(auth: Auth) -> None:
+    async with auth.db.begin() as tx:
+        await state.take(tx, upkeep.NAME)
+    await happens(auth)
+    before = await facts(auth)
+    assert NO_MARK == await said_of(auth, "restore")
+    assert (before, {}) == (await facts(auth), marks.read(auth.settings.data_dir))
+    await served(auth)
+    assert AS_FAR == await said_of(auth, "restore")
+
+
+async def test_another_databases_mark_is_none_of_this_one(auth: Auth) -> None:
+    await served(auth)
+    async with auth.db.begin() as tx:
+        await upkeep.give_name(auth, tx)
+    assert NO_MARK == await said_of(auth, "restore")
+
+
+async def test_a_database_is_older_than_its_mark_when_a_single_event_is_missing(
+    auth: Auth, database_url: str, clock: FixedClock
+) -> None:
+    await happens(auth)
+    await served(auth)
+    async with backup_of(auth.db, database_url) as backup:
+        await backup.restore()
+        assert AS_FAR == await said_of(auth, "restore")
+        await happens(auth)
+        await audit.seal(auth)
+        assert AS_FAR == await said_of(auth, "restore")
+        await restore.keep_mark(auth)
+        await backup.restore()
+        mark = marks.read(auth.settings.data_dir)
+        bad = (await found(auth))["restore"]
+        assert (22, True) == (bad.exit_code, "older than what this server has seen of it" in bad.detail)
+        assert mark == marks.read(auth.settings.data_dir)
+        clock.move(timedelta(seconds=1))
+        await restore.make_safe(auth)
+        assert AS_FAR == await said_of(auth, "restore")
+
+
+async def test_a_database_without_a_name_is_found_beside_a_mark(auth: Auth) -> None:
+    await served(auth)
+    async with auth.db.begin() as tx:
+        await state.take(tx, upkeep.NAME)
+    before = await facts(auth)
+    assert "has no name of ours" in await detail(auth, "restore")
+    assert before == await facts(auth)
+
+
+async def test_a_mark_that_nobody_can_read_is_found_and_left(auth: Auth) -> None:
+    file = auth.settings.data_dir / marks.FILE
+    file.write_text("[]")
+    assert f"{file} cannot be read (AttributeError)" in await detail(auth, "restore")
+    assert "[]" == file.read_text()
+
+
+async def test_looking_for_a_mark_makes_no_key_where_the_backup_is_from_before_there_was_one(auth: Auth) -> None:
+    await happens(auth)
+    await served(auth)
+    async with auth.db.begin() as tx:
+        await tx.execute(delete(AuditRow))
+        await state.take(tx, audit.KEY)
+        await state.take(tx, audit.HEAD)
+    before = await facts(auth)
+    assert {"restore"} == (await found(auth)).keys() - {"data directory", "durability", "clock"}
+    assert before == await facts(auth)
+
+
+async def test_events_that_wait_for_their_seal_are_found_after_ten_minutes(auth: Auth, clock: FixedClock) -> None:
+    await happens(auth)
+    before = await facts(auth)
+    clock.move(timedelta(minutes=10) - MORE)
+    await happens(auth)
+    assert (True, "it is sealed, and ends where it is noted to end") == await said_of(auth, "audit log")
+    clock.move(MORE)
+    assert "audit log" not in await found(auth)
+    clock.move(MORE)
+    bad = (await found(auth))["audit log"]
+    assert (23, "events wait for their seal for more than 10 minutes") == (bad.exit_code, bad.detail)
+    assert before == await facts(auth)
+    await audit.seal(auth)
+    clock.move(timedelta(days=1))
+    assert "audit log" not in await found(auth)
+
+
+async def test_an_audit_key_that_the_keys_do_not_open_is_found(auth: Auth) -> None:
+    await happens(auth)
+    await audit.seal(auth)
+    other = replace(auth, keyring=Keyring.of(new_key().reveal()))
+    assert "the keys do not open its key (UMBRA_ENCRYPTION_KEYS)" == await detail(other, "audit log")
+    async with auth.db.begin() as tx:
+        await state.put(tx, audit.KEY, await state.get(tx, upkeep.CANARY) or "")
+    assert "the keys do not open its key (UMBRA_ENCRYPTION_KEYS)" == await detail(auth, "audit log")
+
+
+@pytest.mark.parametrize("head", ["1:" + "0" * 64, "2:" + "0" * 64, "3:" + "0" * 64, "nonsense", ""])
+async def test_a_head_that_is_not_the_end_of_the_log_is_found(auth: Auth, head: str) -> None:
+    await happens(auth)
+    await happens(auth)
+    await audit.seal(auth)
+    async with auth.db.begin() as tx:
+        await state.put(tx, audit.HEAD, head)
+    assert "what is noted as its end is not its end (umbra audit verify)" == await detail(auth, "audit log")
+
+
+async def test_a_tail_that_was_cut_is_found_and_a_head_that_was_taken_away_is_noted_by_whoever_seals(
+    auth: Auth,
+) -> None:
+    await happens(auth)
+    await happens(auth)
+    await audit.seal(auth)
+    async with auth.db.begin() as tx:
+        await tx.execute(delete(AuditRow).where(AuditRow.seq == 2))
+    assert "audit log" in await found(auth)
+    async with auth.db.begin() as tx:
+        await state.take(tx, audit.HEAD)
+    assert "audit log" not in await found(auth)
+
+
+async def test_whoever_seals_meanwhile_does_not_have_the_head_look_wrong(auth: Auth) -> None:
+    """
+    Head and end are looked at by one statement: between two, a server would move both.
+    """
+
+    async def sealing() -> None:
+        for _ in range(40):
+            await happens(auth)
+            await audit.seal(auth)
+
+    async def looking() -> list[bool]:
+        return [(await audit.look_at_end(auth)).is_noted for _ in range(150)]
+
+    looked = await asyncio.gather(looking(), looking(), sealing())
+    assert {True} == {*looked[0], *looked[1]}
 
 
 def test_no_two_findings_have_one_code() -> None:

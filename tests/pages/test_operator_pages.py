@@ -588,14 +588,16 @@ async def test_long_lists_of_events_come_in_pages_and_none_is_too_heavy(
 async def test_health_says_what_the_doctor_says_and_that_there_is_no_mail_server(desk: Browser) -> None:
     page = await desk.open("/operator/health")
     for text in ("clock", "schema", "open the data", "0 unreadable, 0 moved to another row",
-                 "no mail server (UMBRA_SMTP_URL): nobody is told of changes"):  # fmt: skip
+                 "no mail server (UMBRA_SMTP_URL): nobody is told of changes", "no mark yet", "audit log"):  # fmt: skip
         assert text in page.text
     expected = (
         "for the mail server, for a data directory that pytest made, and for databases that may lose what they hold"
     )
     assert 3 == page.text.count("Look here"), expected
     desk.client.headers["Accept-Language"] = "de"
-    assert "kein Mailserver (UMBRA_SMTP_URL)" in (await desk.open("/operator/health")).text
+    german = (await desk.open("/operator/health")).text
+    assert "kein Mailserver (UMBRA_SMTP_URL)" in german
+    assert "noch keine Marke" in german
 
 
 async def test_health_without_a_database_is_the_page_of_every_other_address(auth: Auth, olga: Person) -> None:

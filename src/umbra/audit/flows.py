@@ -47,6 +47,14 @@ class Verified:
     broken: Broken | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """How the log ends: whether there where its head says, and since when events wait for their seal, if some do."""
+
+    is_noted: bool
+    waiting_since: datetime | None
+
+
 async def seal(auth: Auth, *, most: int | None = None) -> int:
     """Seal events that are not, the oldest first, and return how many; any number of servers may do so at once.
 
@@ -97,6 +105,19 @@ async def verify(auth: Auth, *, seen: Position = BEGINNING) -> Verified:
     return Verified(events, before)
 
 
+async def look_at_end(auth: Auth) -> End:
+    """Look at the end of the log alone, which an index leads to, and change nothing.
+
+    Raises:
+        Misconfigured: The encryption keys do not open the key of the chain.
+    """
+    async with auth.db.read() as tx:
+        await _kept_key(auth, tx)
+        end = await store.end(tx, HEAD)
+    is_noted = end.head is None or chain.position_of(end.head) == end.position  # who seals notes one that is gone
+    return End(is_noted, end.waiting_since)
+
+
 async def export(auth: Auth, since: datetime | None = None) -> AsyncIterator[Sealed]:
     """Seal what is not, and yield all events in the order of the chain, from the first that is no older on."""
     await seal(auth)
@@ -144,7 +165,8 @@ async def has_been_at(auth: Auth, tx: Transaction, position: Position) -> bool:
     """Say whether the chain has been at a position: it is there, or the log begins behind it."""
     if position == BEGINNING or await store.digest_at(tx, position.number) == position.digest:
         return True
-    return position.number <= (await _anchor(tx, await _key(auth))).number
+    key = await _kept_key(auth, tx)
+    return key is not None and position.number <= (await _anchor(tx, key)).number
 
 
 async def _key(auth: Auth) -> Secret[bytes]:
@@ -154,12 +176,24 @@ async def _key(auth: Auth) -> Secret[bytes]:
         Misconfigured: The encryption keys do not open it.
     """
     async with auth.db.read() as tx:
-        sealed = await state.get(tx, KEY)
+        key = await _kept_key(auth, tx)
+    if key is not None:
+        return key
+    new = Secret(auth.entropy.token_bytes(chain.KEY_BYTES))
+    async with auth.db.begin() as tx:
+        await state.put_first(tx, KEY, envelope.seal(auth.keyring, new, _KEY_PLACE))
+        return await _kept_key(auth, tx) or new
+
+
+async def _kept_key(auth: Auth, tx: Transaction) -> Secret[bytes] | None:
+    """Return the key of the chain, if somebody has made it.
+
+    Raises:
+        Misconfigured: The encryption keys do not open it.
+    """
+    sealed = await state.get(tx, KEY)
     if sealed is None:
-        new = Secret(auth.entropy.token_bytes(chain.KEY_BYTES))
-        async with auth.db.begin() as tx:
-            await state.put_first(tx, KEY, envelope.seal(auth.keyring, new, _KEY_PLACE))
-            sealed = await state.get(tx, KEY) or ""
+        return None
     try:
         return envelope.unseal(auth.keyring, sealed, _KEY_PLACE)
     except (UnreadableToken, MovedSecret):

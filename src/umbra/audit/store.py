@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +28,7 @@ from umbra.core.errors import Unavailable
 from umbra.core.events import Happened, signal_of
 from umbra.core.ids import UserId
 from umbra.core.mark import Position
+from umbra.db import state
 from umbra.db.database import Database
 from umbra.db.statements import insert_given
 from umbra.db.transaction import Chain, Statement, Transaction
@@ -95,9 +97,10 @@ _CHAIN = (AuditRow.seq, AuditRow.subject, AuditRow.digest, AuditRow.seal)
 
 _UNSEALED = Statement(select(*_EVENT).where(AuditRow.seq.is_(None)).order_by(AuditRow.id).limit(SEALED_AT_ONCE))
 
-_NEWEST_SEALED = Statement(
-    select(AuditRow.seq, AuditRow.digest).where(AuditRow.seq.is_not(None)).order_by(AuditRow.seq.desc()).limit(1)
-)
+_NEWEST = select(AuditRow.seq, AuditRow.digest).where(AuditRow.seq.is_not(None)).order_by(AuditRow.seq.desc()).limit(1)
+_NEWEST_SEALED = Statement(_NEWEST)
+
+_OLDEST_UNSEALED = select(AuditRow.at).where(AuditRow.seq.is_(None)).order_by(AuditRow.id).limit(1)
 
 _GIVEN = union_all(
     *(
@@ -152,6 +155,30 @@ async def position(tx: Transaction) -> Position:
     """Return how far the chain has come."""
     row = (await tx.execute(_NEWEST_SEALED)).one_or_none()
     return BEGINNING if row is None else Position(row.seq or 0, row.digest or "")
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of the log at one moment: where it is, where the head says that it is, and since when events wait."""
+
+    position: Position
+    head: str | None
+    waiting_since: datetime | None
+
+
+async def end(tx: Transaction, head: str) -> End:
+    """Return the end of the log, and the fact ``head`` beside it.
+
+    It is one statement: between two, whoever seals would move both.
+    """
+    parts = (
+        _NEWEST.with_only_columns(AuditRow.seq),
+        _NEWEST.with_only_columns(AuditRow.digest),
+        state.value_of(head),
+        _OLDEST_UNSEALED,
+    )
+    seq, digest, noted, since = (await tx.execute(select(*(part.scalar_subquery() for part in parts)))).one()
+    return End(BEGINNING if seq is None else Position(seq, digest or ""), noted, since)
 
 
 async def digest_at(tx: Transaction, seq: int) -> str | None:

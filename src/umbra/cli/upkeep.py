@@ -63,7 +63,8 @@ def verify(ctx: click.Context, *, as_json: bool) -> None:
 
     found = run(work)
     broken = found.broken
-    text = f"{found.events} events are as they were sealed, until {found.until.number} {found.until.digest}."
+    right = "1 event is as it was sealed" if found.events == 1 else f"{found.events} events are as they were sealed"
+    text = f"{right}, until {found.until.number} {found.until.digest}."
     fault = None
     if broken is not None:
         fault = {"seq": broken.seq, "id": broken.id, "fault": broken.fault, "meaning": FAULTS[broken.fault]}
@@ -110,7 +111,8 @@ def prune(before: str, *, yes: bool, as_json: bool) -> None:
         return await flows.prune(auth, end, account.OPERATOR)
 
     count = run(work)
-    show({"events": count}, f"{count} events are deleted.", as_json=as_json)
+    text = "1 event is deleted." if count == 1 else f"{count} events are deleted."
+    show({"events": count}, text, as_json=as_json)
 
 
 def _as_dict(one: "Sealed") -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Facts about this installation, each one kept once for all its servers."""
 
-from sqlalchemy import String, Text, delete, select, update
+from sqlalchemy import Select, String, Text, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from umbra.db.base import Base
@@ -17,9 +17,14 @@ class StateRow(Base):
     value: Mapped[str] = mapped_column(Text)
 
 
+def value_of(name: str) -> Select[str]:
+    """Return what selects a fact's value, for a statement that looks at something else as well."""
+    return select(StateRow.value).where(StateRow.name == name)
+
+
 async def get(tx: Transaction, name: str) -> str | None:
     """Return a fact's value, if it is known."""
-    return (await tx.execute(select(StateRow.value).where(StateRow.name == name))).scalar_one_or_none()
+    return (await tx.execute(value_of(name))).scalar_one_or_none()
 
 
 async def every(tx: Transaction) -> list[tuple[str, str]]:
