@@ -214,6 +214,12 @@ async def test_an_end_that_was_noted_wrongly_is_told(
     assert (len(log), Fault.HEAD) == await broken(auth)
 
 
+async def test_an_end_that_is_noted_in_its_place_with_another_digest_is_told(auth: Auth, log: list[Sealed]) -> None:
+    async with auth.db.begin() as tx:
+        await state.put(tx, flows.HEAD, f"{len(log)}:{'0' * 64}")
+    assert (len(log), Fault.HEAD) == await broken(auth)
+
+
 async def test_an_end_that_was_taken_away_is_noted_again(auth: Auth, log: list[Sealed], enrolled: Person) -> None:
     async with auth.db.begin() as tx:
         await state.take(tx, flows.HEAD)

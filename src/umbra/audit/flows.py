@@ -100,7 +100,8 @@ async def verify(auth: Auth, *, seen: Position = BEGINNING) -> Verified:
         events += 1
     if before.number < least:
         return Verified(events, before, Broken(before.number + 1, None, Fault.CUT))
-    if before.number > chain.position_of(await _head(auth)).number:
+    head = chain.position_of(await _head(auth))
+    if head != before and head.number <= before.number:  # a head that is further was moved meanwhile, as what is behind
         return Verified(events, before, Broken(before.number, None, Fault.HEAD))
     return Verified(events, before)
 
