@@ -16,7 +16,7 @@ run: $(VENV)/run  ## Start the server at http://127.0.0.1:8000, on SQLite, in ./
 
 test: $(VENV)/dev  ## Run the tests, on SQLite and on a PostgreSQL of their own
 	@echo "Not run here: the pages in a real browser (make browse), races without their guards (make sabotage), make bench."
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/dev  ## Formatting, lint, types, imports
 	$(BIN)/ruff format --check src tests bench examples docs/site
