@@ -544,9 +544,7 @@ async def test_a_tail_that_was_cut_is_found_and_a_head_that_was_taken_away_is_no
 
 
 async def test_whoever_seals_meanwhile_does_not_have_the_head_look_wrong(auth: Auth) -> None:
-    """
-    Head and end are looked at by one statement: between two, a server would move both.
-    """
+    """Head and end are looked at by one statement: between two, a server would move both."""
 
     async def sealing() -> None:
         for _ in range(40):
