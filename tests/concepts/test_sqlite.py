@@ -4,12 +4,14 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from umbra.core.errors import Unavailable
+from umbra.db import sqlite
 from umbra.db.sqlite import Sqlite
 
 CROWD = 20
@@ -129,6 +131,23 @@ async def test_another_process_writes_between_two_groups(db: Sqlite) -> None:
 
     await asyncio.gather(elsewhere(), *(add(db, number) for number in range(CROWD)))
     assert [*range(CROWD), 1000] == stored(db)
+
+
+async def test_those_in_line_wait_for_another_process_together_and_not_one_after_the_other(
+    db: Sqlite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.1)
+    waits: list[int] = []
+    assert db._writer is not None
+    db._writer._connection.set_trace_callback(
+        lambda said: waits.append(int(said.split("= ")[1])) if "busy_timeout" in said else None
+    )
+    with closing(sqlite3.connect(db._path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = await asyncio.gather(*(add(db, number) for number in range(CROWD)), return_exceptions=True)
+    assert all(isinstance(one, Unavailable) for one in done)
+    assert 80 < sum(waits) < 200  # milliseconds; SQLite itself gives up a little early
+    assert [CROWD] == await add(db, CROWD)
 
 
 async def test_a_connection_is_not_closed_under_a_commit_that_nobody_waits_for(db: Sqlite) -> None:

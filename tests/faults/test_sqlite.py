@@ -57,7 +57,7 @@ async def test_a_full_disk_does_what_is_declared(case: Case, trapped: Unlucky) -
 async def test_a_file_that_stays_locked_does_what_is_declared(
     case: Case, trapped: Unlucky, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "BUSY_MILLISECONDS", 50)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
     other = sqlite3.Connection(tmp_path / "umbra.db", isolation_level=None, check_same_thread=False)
     proof = await trapped.world.prepare(case.door)
     watch = Watch(case.moment)

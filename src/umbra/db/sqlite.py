@@ -24,7 +24,8 @@ from umbra.core.errors import Misconfigured, Unavailable
 from umbra.db.database import Database
 from umbra.db.transaction import Compiled, DatabaseFault, OneByOne, Statement, Transaction
 
-BUSY_MILLISECONDS = 10_000
+BUSY_SECONDS = 10.0
+"""How long a lock of another process is waited for, from when somebody wants to write; one after the other would add up."""
 
 DIALECT = SQLiteDialect_pysqlite()
 
@@ -40,20 +41,23 @@ class SqliteTransaction(OneByOne):
         super().__init__(DIALECT)
         self._connection = connection
 
-    async def begin(self) -> None:
-        """Take the lock to write, and wait for it if another process has it."""
-        await self._said("BEGIN IMMEDIATE", [])
+    async def begin(self, until: float) -> None:
+        """Take the lock to write; if another process has it, wait for it until a time of the event loop's clock."""
+        await self._said("BEGIN IMMEDIATE", [], until)
 
     async def _run(self, compiled: Compiled, values: list[Any]) -> Sequence[Sequence[Any]]:
         return await self._said(compiled.text, values)
 
-    async def _said(self, text: str, values: list[Any]) -> Sequence[Sequence[Any]]:
+    async def _said(self, text: str, values: list[Any], until: float | None = None) -> Sequence[Sequence[Any]]:
         try:
             return self._connection.execute(text, values).fetchall()
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or self._connection.in_transaction:
                 raise
-            return await _patiently(self._connection, text, values)
+            left = BUSY_SECONDS if until is None else until - asyncio.get_running_loop().time()
+            if left <= 0:
+                raise
+            return await _patiently(self._connection, text, values, left)
 
 
 class _Reading(AbstractAsyncContextManager[SqliteTransaction]):
@@ -95,9 +99,10 @@ class _Writer:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[SqliteTransaction]:
         """Let one caller write, and return when the disk has it."""
+        until = asyncio.get_running_loop().time() + BUSY_SECONDS
         try:
             async with self._turn:
-                shared = self._shared or await self._begun()
+                shared = self._shared or await self._begun(until)
                 with self._savepoint(shared):
                     yield SqliteTransaction(self._connection)
             await asyncio.shield(shared.ending)
@@ -113,8 +118,8 @@ class _Writer:
         async with self._turn:
             self._connection.close()
 
-    async def _begun(self) -> _Shared:
-        await SqliteTransaction(self._connection).begin()
+    async def _begun(self, until: float) -> _Shared:
+        await SqliteTransaction(self._connection).begin(until)
         self._shared = shared = _Shared()
         shared.ending = self._last = asyncio.create_task(self._end(shared))
         return shared
@@ -151,15 +156,15 @@ class _Writer:
                     self._connection.execute("ROLLBACK")
 
 
-async def _patiently(connection: sqlite3.Connection, text: str, values: list[Any]) -> list[Any]:
+async def _patiently(connection: sqlite3.Connection, text: str, values: list[Any], seconds: float) -> list[Any]:
     """Wait for another process's lock beside the event loop, to the end, even when nobody waits for us any more."""
 
     def run() -> list[Any]:
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+        connection.execute(_patience(seconds))
         try:
             return connection.execute(text, values).fetchall()
         finally:
-            connection.execute("PRAGMA busy_timeout = 0")
+            connection.execute(_patience(0))
 
     working = asyncio.get_running_loop().run_in_executor(None, run)
     try:
@@ -169,6 +174,10 @@ async def _patiently(connection: sqlite3.Connection, text: str, values: list[Any
         if connection.in_transaction:  # it was a beginning, and nobody will end it
             connection.execute("ROLLBACK")
         raise
+
+
+def _patience(seconds: float) -> str:
+    return f"PRAGMA busy_timeout = {int(seconds * 1000)}"
 
 
 class Sqlite(Database):
@@ -223,19 +232,17 @@ class Sqlite(Database):
             return self._connect()
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, timeout=BUSY_MILLISECONDS / 1000, isolation_level=None, check_same_thread=False
-        )
+        connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {self.synchronous}")
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA busy_timeout = 0")  # on the event loop nobody waits
+        connection.execute(_patience(0))  # on the event loop nobody waits
         return connection
 
     def _migrating(self, work: Callable[[Connection], T]) -> T:
         with _translated():
             ours = self._connect()
-            ours.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+            ours.execute(_patience(BUSY_SECONDS))
             engine = create_engine("sqlite://", creator=lambda: ours, poolclass=StaticPool, hide_parameters=True)
             event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
             try:
