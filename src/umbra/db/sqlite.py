@@ -25,7 +25,7 @@ from umbra.db.database import Database
 from umbra.db.transaction import Compiled, DatabaseFault, OneByOne, Statement, Transaction
 
 BUSY_SECONDS = 10.0
-"""How long a lock of another process is waited for, from when somebody wants to write; one after the other would add up."""
+"""How long another process is waited for, from when somebody asks to write: those in line wait together."""
 
 DIALECT = SQLiteDialect_pysqlite()
 
