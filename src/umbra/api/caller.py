@@ -1,6 +1,6 @@
 """Who calls, as dependencies. They only read; nothing commits after a ``yield``."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Request, Response
@@ -8,6 +8,7 @@ from starlette.requests import HTTPConnection
 
 from umbra.auth import Auth
 from umbra.core.events import Client
+from umbra.core.record import record
 from umbra.core.secret import Secret
 from umbra.sessions import flows as sessions
 from umbra.sessions.session import Current
@@ -35,7 +36,7 @@ Carrier = Literal["cookie", "bearer", "host"]
 """What a caller's session came in: a cookie or bearer token of ours, or a token of the host's."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Caller:
     """A signed-in caller, and how a renewed token goes back to them; one of the host's is the host's to renew."""
 

@@ -6,8 +6,9 @@ is run in the order of its signature.
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Annotated, Any, get_args, get_origin
 
 from fastapi import Request, Response
@@ -53,34 +54,50 @@ def front(
 def _handler(route: APIRoute, known: Mapping[Dependency, Any]) -> Handler:
     """Return what runs a call: its dependencies in order, each once; then its body; then itself."""
     first = [one.dependency for one in route.dependencies if one.dependency is not None]
-    wanted = dict(_parameters(route.endpoint))
-    dependencies = [*first, *(of for of in wanted.values() if callable(of) and of is not Request)]
+    wanted = [of for _, of in _parameters(route.endpoint)]
+    dependencies = [*first, *(of for of in wanted if callable(of) and of is not Request)]
     steps = [
         step for step in dict.fromkeys(step for one in dependencies for step in _in_order(one)) if step not in known
     ]
     places = {of: place for place, of in enumerate((Request, *known, *steps))}
-    needs = [(step, [places[of] for _, of in _parameters(step)]) for step in steps]
-    forms = {name: of for name, of in wanted.items() if isinstance(of, TypeAdapter)}
-    direct = [(name, places[of]) for name, of in wanted.items() if name not in forms]
+    needs = [(step, _picking([places[of] for _, of in _parameters(step)])) for step in steps]
+    for of in wanted:
+        if isinstance(of, TypeAdapter):
+            needs.append((_reading(of, route), _picking([places[Request]])))
+            places[of] = len(places)
     always = list(known.values())
+    arguments = _picking([places[of] for of in wanted])
+    endpoint = route.endpoint
 
     async def handle(request: Request) -> Response:
         values = [request, *always]
         for step, given in needs:
-            values.append(await step(*[values[place] for place in given]))
-        arguments = {name: values[place] for name, place in direct}
-        for name, form in forms.items():
-            if await request.body():
-                try:
-                    arguments[name] = form.validate_python(await request.json())
-                except ValidationError as error:
-                    raise form_refusal(error.errors(include_url=False, include_context=False)) from None
-            elif route.body_field is not None and route.body_field.field_info.is_required():
-                raise form_refusal([{"type": "missing", "loc": ()}])
-        answer: Response = await route.endpoint(**arguments)
+            values.append(await step(*given(values)))
+        answer: Response = await endpoint(*arguments(values))
         return answer
 
     return handle
+
+
+def _picking(places: Sequence[int]) -> Callable[[list[Any]], Sequence[Any]]:
+    """Return what takes the values at these places out of a list."""
+    return itemgetter(*places) if len(places) > 1 else lambda values: [values[place] for place in places]
+
+
+def _reading(form: "TypeAdapter[Any]", route: APIRoute) -> Dependency:
+    """Return what reads the body, which may be absent where the call says so."""
+
+    async def read(request: Request) -> Any:
+        if not await request.body():
+            if route.body_field is not None and route.body_field.field_info.is_required():
+                raise form_refusal([{"type": "missing", "loc": ()}])
+            return None
+        try:
+            return form.validate_python(await request.json())
+        except ValidationError as error:
+            raise form_refusal(error.errors(include_url=False, include_context=False)) from None
+
+    return read
 
 
 def _in_order(dependency: Dependency) -> Iterator[Dependency]:

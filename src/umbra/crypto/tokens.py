@@ -21,6 +21,7 @@ class TokenKind:
     """One purpose of token; a token of one kind is never looked up as another."""
 
     prefix: str
+    form: re.Pattern[str]
 
     def new(self, entropy: Entropy) -> Secret[str]:
         """Return a fresh token of this kind."""
@@ -29,7 +30,7 @@ class TokenKind:
 
     def hash_of(self, text: str) -> str | None:
         """Return the hash under which a token is kept, or ``None`` when ``text`` is no token of this kind."""
-        if not text.startswith(self.prefix) or not _BODY.fullmatch(text, len(self.prefix)):
+        if self.form.fullmatch(text) is None:
             return None
         return hashlib.sha256(b"umbra.token:" + text.encode()).hexdigest()
 
@@ -46,10 +47,12 @@ def hash_of_program(name: str) -> str:
     return hashlib.sha256(b"umbra.program:" + name.encode()).hexdigest()
 
 
-_BODY = re.compile(r"[A-Za-z0-9_-]{43}")
+def _kind(prefix: str) -> TokenKind:
+    return TokenKind(prefix, re.compile(prefix + "[A-Za-z0-9_-]{43}"))
 
-SESSION = TokenKind("ums_")
-CHALLENGE = TokenKind("umc_")
-FIRST_RUN = TokenKind("umf_")
-BROWSER = TokenKind("umb_")
-LINK = TokenKind("uml_")
+
+SESSION = _kind("ums_")
+CHALLENGE = _kind("umc_")
+FIRST_RUN = _kind("umf_")
+BROWSER = _kind("umb_")
+LINK = _kind("uml_")

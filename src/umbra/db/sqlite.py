@@ -43,39 +43,38 @@ class SqliteTransaction(OneByOne):
 
     async def begin(self, until: float) -> None:
         """Take the lock to write; if another process has it, wait for it until a time of the event loop's clock."""
-        await self._said("BEGIN IMMEDIATE", [], until)
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            left = until - asyncio.get_running_loop().time()
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or left <= 0:
+                raise
+            await _patiently(self._connection, "BEGIN IMMEDIATE", [], left)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
     async def _run(self, compiled: Compiled, values: list[Any]) -> Sequence[Sequence[Any]]:
-        return await self._said(compiled.text, values)
-
-    async def _said(self, text: str, values: list[Any], until: float | None = None) -> Sequence[Sequence[Any]]:
         try:
-            return self._connection.execute(text, values).fetchall()
+            return self._connection.execute(compiled.text, values).fetchall()
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or self._connection.in_transaction:
                 raise
-            left = BUSY_SECONDS if until is None else until - asyncio.get_running_loop().time()
-            if left <= 0:
-                raise
-            return await _patiently(self._connection, text, values, left)
+            return await _patiently(self._connection, compiled.text, values, BUSY_SECONDS)
 
 
-class _Reading(AbstractAsyncContextManager[SqliteTransaction]):
-    """A connection in one reader's hands."""
+class _Reader(SqliteTransaction, AbstractAsyncContextManager[Transaction]):
+    """A connection in one reader's hands, who puts it back among those that are idle."""
 
-    __slots__ = ("_connection", "_idle")
-
-    def __init__(self, connection: sqlite3.Connection, idle: list[sqlite3.Connection]) -> None:
-        self._connection = connection
+    def __init__(self, connection: sqlite3.Connection, idle: "list[_Reader]") -> None:
+        super().__init__(connection)
         self._idle = idle
-
-    async def __aenter__(self) -> SqliteTransaction:
-        return SqliteTransaction(self._connection)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._idle.append(self._connection)
+        self._idle.append(self)
         if isinstance(error, sqlite3.Error):
             raise _translation(error) from None
 
@@ -186,7 +185,7 @@ class Sqlite(Database):
     def __init__(self, path: Path) -> None:
         self._path = path
         self.synchronous = "FULL"  # a spent code stays spent through a power cut
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: list[_Reader] = []
         self._writer: _Writer | None = None
         _make_private(path)
 
@@ -206,7 +205,10 @@ class Sqlite(Database):
 
     def read(self) -> AbstractAsyncContextManager[Transaction]:
         """Read, and wait for no writer."""
-        return _Reading(self._taken(), self._idle)
+        if self._idle:
+            return self._idle.pop()
+        with _translated():
+            return _Reader(self._connect(), self._idle)
 
     async def clock(self) -> datetime:
         """Return what the database takes for now."""
@@ -224,12 +226,6 @@ class Sqlite(Database):
             self._writer = None
         while self._idle:
             self._idle.pop().close()
-
-    def _taken(self) -> sqlite3.Connection:
-        if self._idle:
-            return self._idle.pop()
-        with _translated():
-            return self._connect()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)

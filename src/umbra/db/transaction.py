@@ -75,12 +75,16 @@ class Statement(Generic[*Columns]):
     def __init__(self, executable: TypedReturnsRows[*Columns]) -> None:
         self._executable = executable
         self._compiled: WeakKeyDictionary[Dialect, Compiled] = WeakKeyDictionary()
+        self._last: tuple[Dialect, Compiled] | None = None
 
     def compiled(self, dialect: Dialect) -> "Compiled":
         """Return the statement in the words of one database."""
+        if self._last is not None and self._last[0] is dialect:  # a process has one database, mostly
+            return self._last[1]
         found = self._compiled.get(dialect)
         if found is None:
             found = self._compiled[dialect] = Compiled(self._executable, dialect)
+        self._last = dialect, found
         return found
 
 

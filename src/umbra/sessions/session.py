@@ -1,11 +1,12 @@
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from umbra.core.ids import SessionId
+from umbra.core.record import record
 from umbra.users.user import User
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Session:
     """Somebody being signed in, as everybody above the store sees it."""
 
@@ -24,7 +25,7 @@ class Session:
         return ["pwd"] if self.second_factor_at is None else ["pwd", "otp"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Current:
     """The session that a request came with, and whose it is."""
 

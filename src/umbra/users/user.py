@@ -2,9 +2,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from umbra.core.ids import UserId
+from umbra.core.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class User:
     """A person, as everybody above the store sees one."""
 

@@ -7,7 +7,7 @@ from umbra.web.headers import lines
 
 LARGEST_BODY_BYTES = 64 * 1024
 
-_ANNOUNCES_BODY = (b"content-length", b"transfer-encoding")
+_ANNOUNCES_BODY = frozenset({b"content-length", b"transfer-encoding"})
 
 DISCARDED_BODY_BYTES = 16 * 1024 * 1024
 """How much of a body that is too large is read and thrown away, so that its sender gets to hear the answer."""
@@ -15,7 +15,7 @@ DISCARDED_BODY_BYTES = 16 * 1024 * 1024
 
 def is_absent(request: Request) -> bool:
     """Say whether a request is of the kind that mostly has no body, and announces none."""
-    return request.method == "GET" and not any(name in _ANNOUNCES_BODY for name, _ in request.scope["headers"])
+    return request.scope["method"] == "GET" and _ANNOUNCES_BODY.isdisjoint(dict(request.scope["headers"]))
 
 
 async def read(request: Request, media_type: str) -> bytes:

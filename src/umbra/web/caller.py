@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 
 from starlette.requests import HTTPConnection
@@ -12,6 +12,7 @@ from umbra import words
 from umbra.auth import Auth
 from umbra.core import typed
 from umbra.core.events import Client
+from umbra.core.record import record
 from umbra.crypto import tokens
 from umbra.sessions.errors import NotAuthenticated
 from umbra.settings import Network
@@ -33,7 +34,7 @@ IN_SCOPE = "umbra"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Shown:
     """The session token that a request shows, and how."""
 
@@ -150,8 +151,13 @@ def cookie_values(request: HTTPConnection, auth: Auth, cookie: str) -> list[str]
 
 
 def _bearer_tokens(request: HTTPConnection) -> list[str]:
-    pairs = (line.partition(" ") for line in lines(request, b"authorization"))
-    return [token.strip() for scheme, _, token in pairs if scheme.lower() == "bearer"]
+    found = []
+    for name, value in request.scope["headers"]:
+        if name == b"authorization":
+            scheme, _, token = value.decode("latin-1").partition(" ")
+            if scheme.lower() == "bearer":
+                found.append(token.strip())
+    return found
 
 
 def _address(text: str) -> Address | None:

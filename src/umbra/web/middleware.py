@@ -10,10 +10,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from umbra.core import request
 from umbra.core.logs import FIELDS, TRACEBACK
+from umbra.core.request import Seen
 from umbra.settings import Settings
 from umbra.web.problems import INTERNAL, problem_of
 
 log = logging.getLogger("umbra.fault")
+
+REQUEST_ID = b"x-request-id"
 
 HSTS_SECONDS = 2 * 365 * 24 * 3600
 """ASVS 3.4.1 asks for one year."""
@@ -56,13 +59,23 @@ class Guard:
             answer = _answer_to(fault)
         if answer is not None:
             answer.raw_headers += self.headers
+            answer.raw_headers.append(_request_id())
         return answer
+
+
+def _under_way() -> Seen:
+    seen = request.UNDER_WAY.get()
+    assert seen is not None  # noqa: S101 - a narrowing: the server watches every request
+    return seen
+
+
+def _request_id() -> tuple[bytes, bytes]:
+    return REQUEST_ID, _under_way().id.encode()
 
 
 def _answer_to(fault: Exception) -> Response:
     """Answer a fault, and leave its kind and its places in the log, under the one id."""
-    seen = request.UNDER_WAY.get()
-    assert seen is not None  # noqa: S101 - a narrowing: the server watches every request
+    seen = _under_way()
     seen.reason = INTERNAL
     places = "".join(traceback.format_tb(fault.__traceback__))
     log.error("fault %s: %s", seen.id, type(fault).__qualname__, extra={FIELDS: {TRACEBACK: places}})
@@ -89,7 +102,7 @@ class Guarded:
                 has_started = True
                 present = [name for name, _ in message["headers"]]  # a page may have a policy of its own
                 missing = [pair for pair in self._guard.headers if pair[0] not in present]
-                message["headers"] = [*message["headers"], *missing]
+                message["headers"] = [*message["headers"], *missing, _request_id()]
             await send(message)
 
         answer = await self._guard.answer(self._app(scope, receive, with_headers))

@@ -15,12 +15,12 @@ from umbra.core.logs import FIELDS
 from umbra.core.request import OTHER, UNDER_WAY, Seen
 from umbra.web import caller
 from umbra.web.headers import lines
+from umbra.web.middleware import REQUEST_ID
 
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 ROUTE = "umbra.route"
 """Where in the scope stands which address of ours was found, if nobody routed the request."""
 
-REQUEST_ID = b"x-request-id"
 ID_BYTES = 8
 IDS_AT_ONCE = 256
 
@@ -64,27 +64,26 @@ class Watched:
             await self._app(scope, receive, send)
             return
         seen = Seen(self._id_of(scope))
-
-        async def with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                seen.status = message["status"]
-                message["headers"] = [*message["headers"], (REQUEST_ID, seen.id.encode())]
-            await send(message)
-
         token = UNDER_WAY.set(seen)
         try:
             if self._watchers:
-                await self._watch(seen, scope, receive, with_id)
+                await self._watch(seen, scope, receive, send)
             else:
-                await self._app(scope, receive, with_id)
+                await self._app(scope, receive, send)
         finally:
             UNDER_WAY.reset(token)
 
     async def _watch(self, seen: Seen, scope: Scope, receive: Receive, send: Send) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
+
+        async def watching(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                seen.status = message["status"]
+            await send(message)
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, watching)
         finally:
             seen.seconds = loop.time() - began
             seen.method = scope["method"] if scope["method"] in METHODS else OTHER
