@@ -21,14 +21,14 @@ from sqlalchemy import insert
 from bench import filler, machine, ratios, serving, world
 from bench.results import Part, Plan, Table, figure
 from bench.world import World
-from umbra.challenge.tables import ChallengeRow
+from umbra.challenge.tables import CHALLENGES
 from umbra.core.entropy import SystemEntropy
 from umbra.crypto import tokens
 from umbra.db import postgres
-from umbra.sessions.tables import SessionRow
+from umbra.sessions.tables import SESSIONS
 from umbra.totp import algorithm
-from umbra.totp.tables import AuthenticatorRow
-from umbra.users.tables import UserRow
+from umbra.totp.tables import AUTHENTICATORS
+from umbra.users.tables import USERS
 
 CLIENTS = postgres.POOL_SIZE
 """As many as Umbra has connections: a commit waits for the disk, and others can share the wait."""
@@ -140,10 +140,10 @@ async def _heard(of: World) -> dict[str, list[Any]]:
     of.secrets[MODEL] = entropy.token_bytes(algorithm.SECRET_BYTES)
     mine = {"id": MODEL}
     async with of.auth.db.begin() as tx:
-        await tx.execute(insert(UserRow).values(world.user_row(MODEL, now) | mine))
-        await tx.execute(insert(AuthenticatorRow).values(of.authenticator_row(MODEL, now) | mine))
-        await tx.execute(insert(SessionRow).values(world.session_row(MODEL, session, now) | mine))
-        await tx.execute(insert(ChallengeRow).values(world.challenge_row(MODEL, challenge, now) | mine))
+        await tx.execute(insert(USERS).values(world.user_row(MODEL, now) | mine))
+        await tx.execute(insert(AUTHENTICATORS).values(of.authenticator_row(MODEL, now) | mine))
+        await tx.execute(insert(SESSIONS).values(world.session_row(MODEL, session, now) | mine))
+        await tx.execute(insert(CHALLENGES).values(world.challenge_row(MODEL, challenge, now) | mine))
     body = {"mfa_token": challenge.reveal(), "delivery": "token"} | of.code(MODEL, now)
     return await asyncio.to_thread(_asked, of, session.reveal(), json.dumps(body))
 

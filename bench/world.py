@@ -14,21 +14,21 @@ from sqlalchemy import delete, insert, select, update
 from bench import filler
 from support.servers import environment_of
 from umbra import upkeep, wiring
-from umbra.attempts.tables import AttemptsRow
-from umbra.audit.tables import AuditRow
+from umbra.attempts.tables import ATTEMPTS
+from umbra.audit.tables import AUDIT
 from umbra.auth import Auth
 from umbra.backup_codes import codes
-from umbra.challenge.tables import ChallengeRow
+from umbra.challenge.tables import CHALLENGES
 from umbra.core.entropy import SystemEntropy
 from umbra.core.secret import Secret
 from umbra.crypto import envelope, tokens
 from umbra.crypto.keyring import new_key
 from umbra.db import migrate
-from umbra.sessions.tables import SessionRow
+from umbra.sessions.tables import SESSIONS
 from umbra.settings import Settings
 from umbra.totp import algorithm
-from umbra.totp.tables import AuthenticatorRow, UsageRow
-from umbra.users.tables import UserRow
+from umbra.totp.tables import AUTHENTICATORS, USED_CODES
+from umbra.users.tables import USERS
 
 ACCOUNTS_PER_SECOND = 2_500
 """More than anybody verifies in a second: each account can be signed in to once in a round."""
@@ -70,9 +70,9 @@ class World:
             fresh = {number: tokens.SESSION.new(self.entropy) for number in ids}
             held += [token.reveal() for token in fresh.values()]
             async with self.auth.db.begin() as tx:
-                await tx.execute(insert(UserRow).values([user_row(number, now) for number in ids]))
-                await tx.execute(insert(AuthenticatorRow).values([self.authenticator_row(n, now) for n in ids]))
-                await tx.execute(insert(SessionRow).values([session_row(n, fresh[n], now) for n in ids]))
+                await tx.execute(insert(USERS).values([user_row(number, now) for number in ids]))
+                await tx.execute(insert(AUTHENTICATORS).values([self.authenticator_row(n, now) for n in ids]))
+                await tx.execute(insert(SESSIONS).values([session_row(n, fresh[n], now) for n in ids]))
         self.sessions.write_text("\n".join(held) + "\n")
         self.last_session = accounts
 
@@ -83,7 +83,7 @@ class World:
         first = len(self.secrets) + 1
         rows = [user_row(number, now) | {"password_hash": hashed} for number in range(first, first + accounts)]
         async with self.auth.db.begin() as tx:
-            await tx.execute(insert(UserRow).values(rows))
+            await tx.execute(insert(USERS).values(rows))
         return [str(row["username"]) for row in rows]
 
     async def crowd(self, accounts: int, known: Sequence[int]) -> None:
@@ -102,7 +102,7 @@ class World:
         for ids in _batches(accounts or list(self.secrets)):
             fresh = {number: tokens.CHALLENGE.new(self.entropy) for number in ids}
             async with self.auth.db.begin() as tx:
-                await tx.execute(insert(ChallengeRow).values([challenge_row(n, fresh[n], now) for n in ids]))
+                await tx.execute(insert(CHALLENGES).values([challenge_row(n, fresh[n], now) for n in ids]))
             proofs = (self._wrong_backup_code() if by_backup_code else self.code(n, now) for n in ids)
             requests += [
                 json.dumps({"mfa_token": token.reveal(), "delivery": "token"} | proof)
@@ -121,12 +121,12 @@ class World:
 
     async def forget(self) -> None:
         """Take the database back to where no code had been used."""
-        used = select(UsageRow.user_id)
+        used = select(USED_CODES.c.user_id)
         async with self.auth.db.begin() as tx:
-            await tx.execute(update(AuthenticatorRow).where(AuthenticatorRow.user_id.in_(used)).values(last_step=None))
-            for table in (ChallengeRow, UsageRow, AttemptsRow, AuditRow):
+            await tx.execute(update(AUTHENTICATORS).where(AUTHENTICATORS.c.user_id.in_(used)).values(last_step=None))
+            for table in (CHALLENGES, USED_CODES, ATTEMPTS, AUDIT):
                 await tx.execute(delete(table))
-            await tx.execute(delete(SessionRow).where(SessionRow.id > self.last_session))
+            await tx.execute(delete(SESSIONS).where(SESSIONS.c.id > self.last_session))
 
     def sealed(self, number: int) -> str:
         """Return an account's secret, sealed for its row."""

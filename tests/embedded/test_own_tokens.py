@@ -16,7 +16,7 @@ from embedded.conftest import ONE_OF_EACH
 from embedded.hosts import Host
 from support.people import API, PERIOD
 from umbra import Umbra, Verdict
-from umbra.browsers.tables import BrowserRow
+from umbra.browsers.tables import BROWSERS
 from umbra.core.clock import FixedClock
 from umbra.core.errors import Misconfigured
 from umbra.crypto.argon import HashingPool
@@ -181,4 +181,4 @@ async def test_no_browser_is_remembered_where_no_cookie_of_ours_is_set(ann: Enro
     answer = await ann.browser.post(f"{API}/totp-verify", json={"mfa_token": asked["mfa_token"], "code": ann.code()})
     assert "access_token" in answer.json()
     async with host.umbra.auth.db.read() as tx:
-        assert [] == (await tx.execute(select(BrowserRow.id))).all()
+        assert [] == (await tx.execute(select(BROWSERS.c.id))).all()

@@ -11,9 +11,9 @@ from faults.cases import CHANGE_PASSWORD, CONFIRM, DISABLE, REGENERATE, REMOVE, 
 from faults.world import World, said
 from support.people import Person
 from umbra.auth import Auth
-from umbra.backup_codes.tables import BackupCodeRow
-from umbra.totp.tables import AuthenticatorRow
-from umbra.users.tables import UserRow
+from umbra.backup_codes.tables import BACKUP_CODES
+from umbra.totp.tables import AUTHENTICATORS
+from umbra.users.tables import USERS
 
 Send = Callable[[], Awaitable[httpx.Response]]
 
@@ -61,12 +61,12 @@ async def prepared(door: str, person: Person) -> Send:
 async def account(auth: Auth) -> Account:
     """Return what the database holds of the only account."""
     async with auth.db.read() as tx:
-        confirmed = select(func.count(), func.max(AuthenticatorRow.id)).where(
-            AuthenticatorRow.confirmed_at.is_not(None)
+        confirmed = select(func.count(), func.max(AUTHENTICATORS.c.id)).where(
+            AUTHENTICATORS.c.confirmed_at.is_not(None)
         )
         authenticators = (await tx.execute(confirmed)).one()
-        codes = (await tx.execute(select(func.count(), func.max(BackupCodeRow.id)))).one()
-        password: Any = (await tx.execute(select(UserRow.password_hash))).scalar_one()
+        codes = (await tx.execute(select(func.count(), func.max(BACKUP_CODES.c.id)))).one()
+        password: Any = (await tx.execute(select(USERS.c.password_hash))).scalar_one()
     return Account(authenticators[0], authenticators[1] or 0, codes[0], codes[1] or 0, password)
 
 

@@ -8,9 +8,9 @@ from sqlalchemy import func, select
 
 from faults.cases import BACKUP_CODE, CODE, STEP_UP, Outcome
 from support.people import Person
-from umbra.attempts.tables import AttemptsRow
+from umbra.attempts.tables import ATTEMPTS
 from umbra.auth import Auth
-from umbra.sessions.tables import SessionRow
+from umbra.sessions.tables import SESSIONS
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,14 @@ class World:
     async def sessions(self) -> list[str]:
         """Return the hashes of the tokens of all sessions."""
         async with self.elsewhere.db.read() as tx:
-            rows = await tx.execute(select(SessionRow.token_hash).order_by(SessionRow.id))
+            rows = await tx.execute(select(SESSIONS.c.token_hash).order_by(SESSIONS.c.id))
             return [row.token_hash for row in rows]
 
     async def failures(self) -> int:
         """Return how many guesses at codes stand charged."""
         async with self.elsewhere.db.read() as tx:
-            counted = select(func.coalesce(func.sum(AttemptsRow.failures), 0))
-            found = await tx.execute(counted.where(AttemptsRow.budget.not_like("password:%")))
+            counted = select(func.coalesce(func.sum(ATTEMPTS.c.failures), 0))
+            found = await tx.execute(counted.where(ATTEMPTS.c.budget.not_like("password:%")))
             return int(found.scalar_one())
 
 

@@ -17,7 +17,7 @@ from umbra.audit import chain, flows
 from umbra.audit.chain import BEGINNING, Fault, Sealed
 from umbra.audit.flows import Broken, Verified
 from umbra.audit.store import newest
-from umbra.audit.tables import AuditRow
+from umbra.audit.tables import AUDIT
 from umbra.auth import Auth
 from umbra.core.clock import FixedClock
 from umbra.core.errors import Misconfigured
@@ -26,7 +26,7 @@ from umbra.core.mark import Position
 from umbra.core.secret import Secret
 from umbra.crypto.keyring import Keyring, new_key
 from umbra.db import state
-from umbra.users.tables import UserRow
+from umbra.users.tables import USERS
 
 BATCH = 100
 
@@ -37,17 +37,17 @@ async def record(auth: Auth, count: int) -> None:
     rows = [{"at": at, "event": "signed_out", "ip": f"192.0.2.{number % 250}"} for number in range(count)]
     async with auth.db.begin() as tx:
         for begin in range(0, count, 500):
-            await tx.execute(insert(AuditRow).values(rows[begin : begin + 500]))
+            await tx.execute(insert(AUDIT).values(rows[begin : begin + 500]))
 
 
 async def change(auth: Auth, place: int, **values: Any) -> None:
     async with auth.db.begin() as tx:
-        await tx.execute(update(AuditRow).where(AuditRow.seq == place).values(**values))
+        await tx.execute(update(AUDIT).where(AUDIT.c.seq == place).values(**values))
 
 
 async def remove(auth: Auth, which: ColumnElement[bool]) -> None:
     async with auth.db.begin() as tx:
-        await tx.execute(delete(AuditRow).where(which))
+        await tx.execute(delete(AUDIT).where(which))
 
 
 async def everything(auth: Auth) -> list[Sealed]:
@@ -133,18 +133,18 @@ async def test_an_event_that_was_given_to_another_account_is_named(
     other = Person("mallory", enrolled.client, enrolled.clock)
     await other.register()
     async with auth.db.read() as tx:
-        user_id = (await tx.execute(select(UserRow.id).where(UserRow.username == "mallory"))).scalar_one()
+        user_id = (await tx.execute(select(USERS.c.id).where(USERS.c.username == "mallory"))).scalar_one()
     await change(auth, 5, user_id=user_id)
     assert (5, Fault.ALTERED) == await broken(auth)
 
 
 async def test_an_event_that_was_deleted_leaves_a_gap(auth: Auth, log: list[Sealed]) -> None:
-    await remove(auth, AuditRow.seq == 5)
+    await remove(auth, AUDIT.c.seq == 5)
     assert (6, Fault.GAP) == await broken(auth)
 
 
 async def test_a_beginning_that_was_deleted_is_a_gap(auth: Auth, log: list[Sealed]) -> None:
-    await remove(auth, AuditRow.seq <= 5)
+    await remove(auth, AUDIT.c.seq <= 5)
     assert (6, Fault.GAP) == await broken(auth)
 
 
@@ -161,7 +161,7 @@ async def test_an_event_before_all_others_is_named(auth: Auth, log: list[Sealed]
 
 
 async def test_a_tail_that_was_cut_is_missed(auth: Auth, log: list[Sealed]) -> None:
-    await remove(auth, AuditRow.seq > 6)
+    await remove(auth, AUDIT.c.seq > 6)
     assert (7, Fault.CUT) == await broken(auth)
     async with auth.db.begin() as tx:
         await state.put(tx, flows.HEAD, chain.text_of(log[5].position))
@@ -172,7 +172,7 @@ async def test_a_tail_that_was_cut_is_missed(auth: Auth, log: list[Sealed]) -> N
 async def test_a_tail_that_was_cut_is_missed_when_others_have_taken_its_place(
     auth: Auth, log: list[Sealed], enrolled: Person
 ) -> None:
-    await remove(auth, AuditRow.seq > 6)
+    await remove(auth, AUDIT.c.seq > 6)
     async with auth.db.begin() as tx:
         await state.put(tx, flows.HEAD, chain.text_of(log[5].position))
     for _ in range(3):
@@ -188,7 +188,7 @@ async def test_a_forged_event_at_the_end_is_named(auth: Auth, log: list[Sealed])
 async def test_a_chain_that_was_built_anew_without_the_key_is_named_where_it_begins(
     auth: Auth, log: list[Sealed]
 ) -> None:
-    await remove(auth, AuditRow.seq >= 5)
+    await remove(auth, AUDIT.c.seq >= 5)
     said = [replace(one.said, ip="192.0.2.66") for one in log[4:]]
     await rebuild(auth, log[3].position, said)
     assert (5, Fault.FORGED) == await broken(auth)
@@ -200,7 +200,7 @@ async def rebuild(auth: Auth, before: Position, said: list[Any]) -> None:
     async with auth.db.begin() as tx:
         for one in rows:
             values = asdict(one.said) | {"seq": one.seq, "subject": one.subject, "digest": one.digest}
-            await tx.execute(insert(AuditRow).values(**values, seal=one.seal))
+            await tx.execute(insert(AUDIT).values(**values, seal=one.seal))
         await state.put(tx, flows.HEAD, chain.text_of(rows[-1].position))
 
 
@@ -229,7 +229,7 @@ async def test_an_end_that_was_taken_away_is_noted_again(auth: Auth, log: list[S
 
 async def test_the_log_outlives_an_account(auth: Auth, log: list[Sealed]) -> None:
     async with auth.db.begin() as tx:
-        await tx.execute(delete(UserRow))
+        await tx.execute(delete(USERS))
     after = await everything(auth)
     assert {None} == {one.said.user_id for one in after}
     assert [one.subject for one in log] == [one.subject for one in after]
@@ -276,7 +276,7 @@ async def test_a_log_that_was_changed_is_not_pruned(auth: Auth, log: list[Sealed
 
 
 async def test_a_beginning_that_somebody_else_wrote_counts_for_nothing(auth: Auth, log: list[Sealed]) -> None:
-    await remove(auth, AuditRow.seq <= 5)
+    await remove(auth, AUDIT.c.seq <= 5)
     forged = chain.written(Secret(b"a key of somebody else's"), log[4].position)
     for text in (forged, chain.text_of(log[4].position), ""):
         async with auth.db.begin() as tx:
@@ -319,7 +319,7 @@ async def test_events_whose_seals_were_taken_away_are_found_by_the_mark(auth: Au
     await restore.keep_mark(auth)
     async with auth.db.begin() as tx:
         unsealed = {"seq": None, "subject": None, "digest": None, "seal": None, "ip": "192.0.2.99"}
-        await tx.execute(update(AuditRow).where(AuditRow.seq >= 5).values(**unsealed))
+        await tx.execute(update(AUDIT).where(AUDIT.c.seq >= 5).values(**unsealed))
         await state.put(tx, flows.HEAD, chain.text_of(log[3].position))
     await flows.seal(auth)  # as of events that had just happened
     assert await broken(auth) is None
@@ -342,4 +342,4 @@ async def test_memory_does_not_grow_with_the_log(auth: Auth, monkeypatch: pytest
 async def test_sealing_is_no_part_of_what_happens(auth: Auth) -> None:
     await auth.sink.record(Happened(Event.SIGNED_OUT, Client()))
     async with auth.db.read() as tx:
-        assert [None] == [seq for (seq,) in await tx.execute(select(AuditRow.seq))]
+        assert [None] == [seq for (seq,) in await tx.execute(select(AUDIT.c.seq))]

@@ -15,9 +15,9 @@ from umbra.app import application
 from umbra.attempts import bound
 from umbra.attempts import store as attempts
 from umbra.attempts.store import Budget
-from umbra.attempts.tables import AttemptsRow
+from umbra.attempts.tables import ATTEMPTS
 from umbra.auth import Auth
-from umbra.challenge.tables import ChallengeRow
+from umbra.challenge.tables import CHALLENGES
 from umbra.core.clock import FixedClock
 from umbra.core.errors import Unavailable
 from umbra.db.database import Database
@@ -29,13 +29,13 @@ from umbra.signin.operating import COMMAND_LINE
 
 async def failures(auth: Auth, budget: str) -> int | None:
     async with auth.db.read() as tx:
-        found = await tx.execute(select(AttemptsRow.failures).where(AttemptsRow.budget == budget))
+        found = await tx.execute(select(ATTEMPTS.c.failures).where(ATTEMPTS.c.budget == budget))
         return found.scalar_one_or_none()
 
 
 async def set_failures(auth: Auth, budget: str, count: int) -> None:
     async with auth.db.begin() as tx:
-        await tx.execute(update(AttemptsRow).where(AttemptsRow.budget == budget).values(failures=count))
+        await tx.execute(update(ATTEMPTS).where(ATTEMPTS.c.budget == budget).values(failures=count))
 
 
 async def test_five_wrong_codes_kill_a_challenge(enrolled: Person, clock: FixedClock) -> None:
@@ -113,7 +113,7 @@ async def test_a_waiting_account_charges_neither_itself_nor_the_challenge(auth: 
         assert "attempts_spent" == (await enrolled.verify(token, code=enrolled.code(1))).json()["reason"]
     assert 5 == await failures(auth, "totp:1")
     async with auth.db.read() as tx:
-        guesses = await tx.execute(select(ChallengeRow.guesses).order_by(ChallengeRow.id.desc()).limit(1))
+        guesses = await tx.execute(select(CHALLENGES.c.guesses).order_by(CHALLENGES.c.id.desc()).limit(1))
     assert 0 == guesses.scalar_one()
 
 

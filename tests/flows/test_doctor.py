@@ -21,7 +21,7 @@ from support.people import Person
 from umbra import doctor, restore, settings, upkeep
 from umbra.audit import flows as audit
 from umbra.audit.store import DatabaseSink
-from umbra.audit.tables import AuditRow
+from umbra.audit.tables import AUDIT
 from umbra.auth import Auth
 from umbra.core import mark as marks
 from umbra.core.clock import FixedClock, SystemClock
@@ -33,11 +33,11 @@ from umbra.db import durability, migrate, state
 from umbra.db.opening import open_database
 from umbra.db.sqlite import Sqlite
 from umbra.doctor import EXIT_CODES, Finding
-from umbra.mail.tables import OutboxRow
+from umbra.mail.tables import OUTBOX
 from umbra.settings import checked
 from umbra.testing import CHEAP
-from umbra.totp.tables import AuthenticatorRow
-from umbra.users.tables import UserRow
+from umbra.totp.tables import AUTHENTICATORS
+from umbra.users.tables import USERS
 
 Urls = dict[str, str]
 
@@ -295,7 +295,7 @@ async def test_keys_that_open_nothing_and_secrets_that_nobody_opens_are_found(au
 
 async def test_a_secret_in_another_row_is_found(auth: Auth, enrolled: Person) -> None:
     async with auth.db.begin() as tx:
-        await tx.execute(update(AuthenticatorRow).values(id=AuthenticatorRow.id + 1))
+        await tx.execute(update(AUTHENTICATORS).values(id=AUTHENTICATORS.c.id + 1))
     assert "0 unreadable, 1 moved to another row" == await detail(auth, "secrets")
 
 
@@ -378,10 +378,10 @@ async def test_mail_that_does_not_get_out_is_found(auth: Auth, enrolled: Person,
     told = replace(auth, settings=checked({**given, "data_dir": auth.settings.data_dir}))
     assert "the server cannot be used (ConnectionRefusedError); 0 waiting, 0 given up" == await detail(told, "mail")
     async with auth.db.begin() as tx:
-        user_id = (await tx.execute(select(UserRow.id))).first()
+        user_id = (await tx.execute(select(USERS.c.id))).first()
         assert user_id is not None
         await tx.execute(
-            insert(OutboxRow).values(
+            insert(OUTBOX).values(
                 user_id=user_id.id,
                 recipient="a@mail.example",
                 kind="test",
@@ -484,7 +484,7 @@ async def test_looking_for_a_mark_makes_no_key_where_the_backup_is_from_before_t
     await happens(auth)
     await served(auth)
     async with auth.db.begin() as tx:
-        await tx.execute(delete(AuditRow))
+        await tx.execute(delete(AUDIT))
         await state.take(tx, audit.KEY)
         await state.take(tx, audit.HEAD)
     before = await facts(auth)
@@ -536,7 +536,7 @@ async def test_a_tail_that_was_cut_is_found_and_a_head_that_was_taken_away_is_no
     await happens(auth)
     await audit.seal(auth)
     async with auth.db.begin() as tx:
-        await tx.execute(delete(AuditRow).where(AuditRow.seq == 2))
+        await tx.execute(delete(AUDIT).where(AUDIT.c.seq == 2))
     assert "audit log" in await found(auth)
     async with auth.db.begin() as tx:
         await state.take(tx, audit.HEAD)

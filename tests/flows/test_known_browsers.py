@@ -11,10 +11,10 @@ from sqlalchemy import select, update
 from support.people import BASE_URL, Person
 from umbra.app import application
 from umbra.attempts.bound import MOST_TOTP_FAILURES
-from umbra.attempts.tables import AttemptsRow
+from umbra.attempts.tables import ATTEMPTS
 from umbra.auth import Auth
 from umbra.browsers.store import KNOWN_FOR
-from umbra.browsers.tables import BrowserRow
+from umbra.browsers.tables import BROWSERS
 from umbra.core.clock import FixedClock
 from umbra.signin import account, operating
 from umbra.signin.operating import COMMAND_LINE
@@ -47,7 +47,7 @@ def stranger(elsewhere: Person) -> Person:
 async def charged(auth: Auth) -> dict[str, int]:
     """Return the budgets of codes that something is charged to."""
     async with auth.db.read() as tx:
-        rows = await tx.execute(select(AttemptsRow.budget, AttemptsRow.failures))
+        rows = await tx.execute(select(ATTEMPTS.c.budget, ATTEMPTS.c.failures))
         return {row.budget: row.failures for row in rows if row.failures and not row.budget.startswith("password:")}
 
 
@@ -80,9 +80,7 @@ async def test_a_lock_on_one_side_is_lifted_by_a_backup_code_and_not_by_success_
     for budget, locked, free in (("totp:1", stranger, owner), ("totp_known:1", owner, stranger)):
         await guess(locked)
         async with auth.db.begin() as tx:
-            await tx.execute(
-                update(AttemptsRow).where(AttemptsRow.budget == budget).values(failures=MOST_TOTP_FAILURES)
-            )
+            await tx.execute(update(ATTEMPTS).where(ATTEMPTS.c.budget == budget).values(failures=MOST_TOTP_FAILURES))
         assert 200 == (await free.verify()).status_code
         assert "attempts_spent" == (await locked.verify()).json()["reason"]
         await free.verify(backup_code=free.backup_codes.pop())
@@ -197,7 +195,7 @@ async def test_a_known_browser_is_revoked(
     await elsewhere.sign_in()
     await revoke(auth, elsewhere)
     async with auth.db.read() as tx:
-        rows = await tx.execute(select(BrowserRow.proved_at, BrowserRow.known_until).order_by(BrowserRow.id))
+        rows = await tx.execute(select(BROWSERS.c.proved_at, BROWSERS.c.known_until).order_by(BROWSERS.c.id))
         known = [row.proved_at is not None and row.known_until > auth.clock.now() for row in rows]
     assert [False, revoke is by_a_new_password] == known  # whoever has just proved it goes on being known
     owner.password = elsewhere.password

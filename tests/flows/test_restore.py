@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
-from sqlalchemy import select
+from sqlalchemy import Table, select, update
 
 from support.backups import Backup, backup_of
 from support.mail import PostOffice, free_port, mailing
@@ -17,19 +18,18 @@ from umbra import restore, upkeep
 from umbra.audit import flows
 from umbra.audit import store as audit
 from umbra.auth import Auth
-from umbra.backup_codes.tables import BackupCodeRow
-from umbra.challenge.tables import ChallengeRow
+from umbra.backup_codes.tables import BACKUP_CODES
+from umbra.challenge.tables import CHALLENGES
 from umbra.core import mark as marks
 from umbra.core.clock import FixedClock
 from umbra.core.errors import Misconfigured
 from umbra.crypto.keyring import Keyring, new_key
 from umbra.db import state
-from umbra.db.base import Base
-from umbra.mail.tables import OutboxRow
-from umbra.sessions.tables import SessionRow
+from umbra.mail.tables import OUTBOX
+from umbra.sessions.tables import SESSIONS
 from umbra.signin import account
-from umbra.totp.tables import AuthenticatorRow
-from umbra.users.tables import UserRow
+from umbra.totp.tables import AUTHENTICATORS
+from umbra.users.tables import USERS
 
 
 @pytest.fixture
@@ -50,9 +50,9 @@ async def keep(auth: Auth) -> None:
     await restore.keep_mark(auth)
 
 
-async def count(auth: Auth, row: type[Base]) -> int:
+async def count(auth: Auth, table: Table[Any]) -> int:
     async with auth.db.read() as tx:
-        return len((await tx.execute(select(row.__table__.c.id))).all())
+        return len((await tx.execute(select(table.c.id))).all())
 
 
 async def test_a_used_code_works_again_in_a_restored_database_and_not_when_it_was_made_safe(
@@ -232,8 +232,8 @@ async def test_everything_that_is_open_is_void_and_a_line_says_how_much(
 
     restored = await restore.make_safe(auth)
     assert restore.Restored(authenticators=1, setups=1, challenges=1, sessions=2, backup_codes=1, mails=0) == restored
-    assert [0, 0] == [await count(auth, row) for row in (SessionRow, ChallengeRow)]
-    assert 1 == await count(auth, AuthenticatorRow)
+    assert [0, 0] == [await count(auth, row) for row in (SESSIONS, CHALLENGES)]
+    assert 1 == await count(auth, AUTHENTICATORS)
     assert 401 == (await enrolled.get("/session")).status_code
     newest = (await audit.newest(auth.db, 1))[0]
     assert ("database_restored", 1, 2) == (
@@ -251,11 +251,11 @@ async def test_the_first_run_address_is_void(auth: Auth) -> None:
 async def test_no_authenticator_goes_back(auth: Auth, enrolled: Person, clock: FixedClock) -> None:
     await restore.make_safe(auth)
     async with auth.db.read() as tx:
-        before = (await tx.execute(select(AuthenticatorRow.last_step))).scalar_one()
+        before = (await tx.execute(select(AUTHENTICATORS.c.last_step))).scalar_one()
     clock.move(timedelta(hours=-1))
     assert 0 == (await restore.make_safe(auth)).authenticators
     async with auth.db.read() as tx:
-        assert before == (await tx.execute(select(AuthenticatorRow.last_step))).scalar_one()
+        assert before == (await tx.execute(select(AUTHENTICATORS.c.last_step))).scalar_one()
 
 
 async def test_backup_codes_are_to_be_renewed_and_a_new_set_is_as_any(
@@ -277,7 +277,7 @@ async def test_backup_codes_are_to_be_renewed_and_a_new_set_is_as_any(
     assert 200 == (await enrolled.post("/totp/backup-codes/regenerate", body)).status_code
     assert "renewal_due" not in (await enrolled.get("/totp/status")).json()["backup_codes"]
     async with auth.db.read() as tx:
-        due = await tx.execute(select(BackupCodeRow.renewal_due_at).where(BackupCodeRow.renewal_due_at.is_not(None)))
+        due = await tx.execute(select(BACKUP_CODES.c.renewal_due_at).where(BACKUP_CODES.c.renewal_due_at.is_not(None)))
         assert [] == due.all()
 
 
@@ -286,11 +286,11 @@ async def test_owners_are_told_by_mail_and_what_waited_in_the_backup_is_not_sent
 ) -> None:
     with_mail = mailing(auth, PostOffice(free_port()))
     async with auth.db.begin() as tx:
-        await tx.execute(UserRow.__table__.update().values(email="alice@example.com"))  # type: ignore[attr-defined]
+        await tx.execute(update(USERS).values(email="alice@example.com"))
     await account.end_everything(with_mail, (await account.find(auth, "alice")).user.id, account.OPERATOR)
     assert 1 == (await restore.make_safe(with_mail)).backup_codes
     clock.move(timedelta(minutes=1))
     await restore.make_safe(with_mail)
     async with auth.db.read() as tx:
-        waiting = select(OutboxRow.kind, OutboxRow.recipient).where(OutboxRow.next_attempt_at.is_not(None))
+        waiting = select(OUTBOX.c.kind, OUTBOX.c.recipient).where(OUTBOX.c.next_attempt_at.is_not(None))
         assert [("backup_codes_due", "alice@example.com")] == [tuple(row) for row in await tx.execute(waiting)]

@@ -11,13 +11,13 @@ from sqlalchemy import insert, select, text, update
 from support.audit import reasons_of
 from support.people import BASE_URL, PERIOD, Person
 from umbra.app import application
-from umbra.attempts.tables import AttemptsRow
+from umbra.attempts.tables import ATTEMPTS
 from umbra.auth import Auth
-from umbra.backup_codes.tables import BackupCodeRow
+from umbra.backup_codes.tables import BACKUP_CODES
 from umbra.core.clock import FixedClock
-from umbra.sessions.tables import SessionRow
+from umbra.sessions.tables import SESSIONS
 from umbra.totp.algorithm import step_at
-from umbra.totp.tables import AuthenticatorRow, UsageRow
+from umbra.totp.tables import AUTHENTICATORS, USED_CODES
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ async def test_the_ledger_holds_the_step_that_matched(auth: Auth, enrolled: Pers
     code = enrolled.code(-1)
     await enrolled.verify(code=code)
     async with auth.db.read() as tx:
-        rows = (await tx.execute(select(UsageRow.code, UsageRow.window, UsageRow.purpose))).all()
+        rows = (await tx.execute(select(USED_CODES.c.code, USED_CODES.c.window, USED_CODES.c.purpose))).all()
     assert (code, step_at(clock.now()) - 1, "sign_in") == tuple(rows[-1])
 
 
@@ -189,7 +189,7 @@ async def test_digits_that_were_accepted_are_dead_for_the_step_after_next_too(
     clock.move(10 * PERIOD)
     code, now = enrolled.code(1), step_at(clock.now())
     async with auth.db.begin() as tx:
-        await tx.execute(insert(UsageRow).values(user_id=1, code=code, window=now - 1, used_at=clock.now()))
+        await tx.execute(insert(USED_CODES).values(user_id=1, code=code, window=now - 1, used_at=clock.now()))
     assert "code_refused" == (await enrolled.verify(code=code)).json()["reason"]
     assert "replayed" == (await reasons_of(auth, "sign_in_code"))[-1]
     clock.move(2 * PERIOD)
@@ -264,7 +264,7 @@ async def test_a_typing_error_in_a_backup_code_is_told_and_charged_to_nobody(aut
         assert "invalid_request" == (await enrolled.verify(token, backup_code=mistyped)).json()["reason"]
     assert 200 == (await enrolled.verify(token, backup_code=code)).status_code
     async with auth.db.read() as tx:
-        rows = await tx.execute(select(BackupCodeRow.used_at).where(BackupCodeRow.used_at.is_not(None)))
+        rows = await tx.execute(select(BACKUP_CODES.c.used_at).where(BACKUP_CODES.c.used_at.is_not(None)))
     assert 1 == len(rows.all())
 
 
@@ -348,7 +348,7 @@ async def test_nobody_gets_in_whose_sign_in_cannot_be_written_down(auth: Auth, e
     token = await enrolled.challenge()
     shown = {"code": enrolled.fresh_code(), "backup_code": enrolled.backup_codes[0]}[proof]
     async with auth.db.read() as tx:
-        before = (await tx.execute(select(SessionRow.id, SessionRow.token_hash))).all()
+        before = (await tx.execute(select(SESSIONS.c.id, SESSIONS.c.token_hash))).all()
     async with auth.db.begin() as tx:
         await tx.execute(text("ALTER TABLE audit_events RENAME TO elsewhere"))
     for answer in (
@@ -360,8 +360,8 @@ async def test_nobody_gets_in_whose_sign_in_cannot_be_written_down(auth: Auth, e
     async with auth.db.begin() as tx:
         await tx.execute(text("ALTER TABLE elsewhere RENAME TO audit_events"))
     async with auth.db.read() as tx:
-        assert before == (await tx.execute(select(SessionRow.id, SessionRow.token_hash))).all()
-        assert not (await tx.execute(select(AttemptsRow.failures).where(AttemptsRow.failures > 0))).all()
+        assert before == (await tx.execute(select(SESSIONS.c.id, SESSIONS.c.token_hash))).all()
+        assert not (await tx.execute(select(ATTEMPTS.c.failures).where(ATTEMPTS.c.failures > 0))).all()
     assert 200 == (await enrolled.verify(token, **{proof: shown})).status_code
 
 
@@ -376,8 +376,8 @@ async def test_a_secret_moved_to_another_row_is_refused_and_recorded(
     await mallory.sign_in()
     await mallory.enrol()
     async with auth.db.begin() as tx:
-        theirs = (await tx.execute(select(AuthenticatorRow.secret).where(AuthenticatorRow.user_id == 2))).scalar_one()
-        await tx.execute(update(AuthenticatorRow).where(AuthenticatorRow.user_id == 1).values(secret=theirs))
+        theirs = (await tx.execute(select(AUTHENTICATORS.c.secret).where(AUTHENTICATORS.c.user_id == 2))).scalar_one()
+        await tx.execute(update(AUTHENTICATORS).where(AUTHENTICATORS.c.user_id == 1).values(secret=theirs))
     answer = await enrolled.verify(code=mallory.fresh_code())
     assert "code_refused" == answer.json()["reason"]
     assert ["moved_secret"] == await reasons_of(auth, "secret_refused")
@@ -386,12 +386,12 @@ async def test_a_secret_moved_to_another_row_is_refused_and_recorded(
 
 async def test_nobody_gets_in_without_a_code_because_a_secret_cannot_be_read(auth: Auth, enrolled: Person) -> None:
     async with auth.db.begin() as tx:
-        await tx.execute(update(AuthenticatorRow).values(secret="gAAAAA-broken"))
+        await tx.execute(update(AUTHENTICATORS).values(secret="gAAAAA-broken"))
     token = await enrolled.challenge()
     for _ in range(7):
         answer = await enrolled.verify(token, code=enrolled.fresh_code())
         assert (500, "internal") == (answer.status_code, answer.json()["reason"])
     assert 200 == (await enrolled.verify(token, backup_code=enrolled.backup_codes[0])).status_code
     async with auth.db.read() as tx:
-        charged = await tx.execute(select(AttemptsRow.failures).where(AttemptsRow.budget == "totp:1"))
+        charged = await tx.execute(select(ATTEMPTS.c.failures).where(ATTEMPTS.c.budget == "totp:1"))
     assert 0 == charged.scalar_one()

@@ -10,9 +10,9 @@ from support.people import BASE_URL, Person
 from umbra import upkeep
 from umbra.app import application
 from umbra.auth import Auth
-from umbra.challenge.tables import ChallengeRow
+from umbra.challenge.tables import CHALLENGES
 from umbra.core.clock import FixedClock
-from umbra.sessions.tables import SessionRow
+from umbra.sessions.tables import SESSIONS
 from umbra.signin import account, operating
 from umbra.signin.operating import COMMAND_LINE
 
@@ -134,7 +134,7 @@ async def test_the_hundred_and_first_challenge_ends_the_oldest(enrolled: Person,
     for _ in range(99):
         await enrolled.challenge()
     async with auth.db.read() as tx:
-        assert 100 == len((await tx.execute(select(ChallengeRow.id))).all())
+        assert 100 == len((await tx.execute(select(CHALLENGES.c.id))).all())
     assert "challenge_refused" == (await enrolled.verify(first)).json()["reason"]
     assert 200 == (await enrolled.verify(second)).status_code
 
@@ -155,7 +155,7 @@ async def test_clean_up_deletes_what_is_past_its_life_and_nothing_else(
     clock.move(timedelta(days=1))
     assert 0 < (await upkeep.clean_up(auth)).sessions
     async with auth.db.read() as tx:
-        assert [] == (await tx.execute(select(SessionRow.id))).all()
+        assert [] == (await tx.execute(select(SESSIONS.c.id))).all()
     assert 200 == (await enrolled.verify()).status_code
 
 
@@ -165,5 +165,5 @@ async def test_clean_up_works_in_batches(auth: Auth, alice: Person, clock: Fixed
         for n in range(2 * upkeep.CLEANUP_BATCH_ROWS + 1)
     ]
     async with auth.db.begin() as tx:
-        await tx.execute(insert(ChallengeRow).values(rows))
+        await tx.execute(insert(CHALLENGES).values(rows))
     assert len(rows) == (await upkeep.clean_up(auth)).challenges

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from support.people import BASE_URL, Person
 from umbra import upkeep
 from umbra.app import application
-from umbra.attempts.tables import AttemptsRow
+from umbra.attempts.tables import ATTEMPTS
 from umbra.auth import Auth
 from umbra.core.errors import Misconfigured
 from umbra.crypto.argon import QUEUE_PER_THREAD, HashingPool
@@ -21,8 +21,8 @@ from umbra.crypto.keyring import Keyring, new_key
 from umbra.db import state
 from umbra.db.opening import open_database
 from umbra.totp import store as totp
-from umbra.totp.tables import AuthenticatorRow
-from umbra.users.tables import UserRow
+from umbra.totp.tables import AUTHENTICATORS
+from umbra.users.tables import USERS
 
 
 class Interrupted(Exception):
@@ -84,7 +84,7 @@ async def test_a_database_with_secrets_and_no_canary_is_not_taken_over_by_a_new_
 async def test_a_hash_of_an_old_profile_is_renewed_by_signing_in(auth: Auth, alice: Person) -> None:
     async def hashed() -> str:
         async with auth.db.read() as tx:
-            return (await tx.execute(select(UserRow.password_hash))).scalar_one()
+            return (await tx.execute(select(USERS.c.password_hash))).scalar_one()
 
     before = await hashed()
     stronger = replace(auth, hashing=HashingPool(_stronger(), threads=1))
@@ -129,7 +129,7 @@ async def test_a_full_pool_refuses_passwords_at_once_charges_nothing_and_leaves_
             gate.set()
             await asyncio.gather(*running)
     async with auth.db.read() as tx:
-        charged = await tx.execute(select(AttemptsRow.failures).where(AttemptsRow.failures > 0))
+        charged = await tx.execute(select(ATTEMPTS.c.failures).where(ATTEMPTS.c.failures > 0))
     assert [] == charged.all()
     assert 200 == (await enrolled.verify()).status_code
 
@@ -147,6 +147,6 @@ async def test_without_a_database_everything_is_unavailable_and_the_process_live
 
 async def test_a_secret_is_sealed_for_its_row_and_under_the_newest_key(auth: Auth, enrolled: Person) -> None:
     async with auth.db.read() as tx:
-        sealed = (await tx.execute(select(AuthenticatorRow.secret))).scalar_one()
+        sealed = (await tx.execute(select(AUTHENTICATORS.c.secret))).scalar_one()
     assert sealed.startswith("gAAAAA")
     assert auth.keyring.key_ids[0] == auth.keyring.open(sealed)[1]

@@ -17,7 +17,7 @@ from umbra import upkeep
 from umbra.app import application
 from umbra.attempts.bound import YEAR, Bound, cost_of
 from umbra.attempts.errors import AttemptsSpent
-from umbra.attempts.tables import AttemptsRow
+from umbra.attempts.tables import ATTEMPTS
 from umbra.auth import Auth
 from umbra.core.clock import FixedClock
 from umbra.core.events import Client
@@ -36,9 +36,7 @@ COST = cost_of(1, 0.01)
 async def year_of(auth: Auth, budget: str) -> tuple[int, datetime]:
     """Return what a budget's year has cost, and when it ends."""
     async with auth.db.read() as tx:
-        found = await tx.execute(
-            select(AttemptsRow.chances, AttemptsRow.period_ends).where(AttemptsRow.budget == budget)
-        )
+        found = await tx.execute(select(ATTEMPTS.c.chances, ATTEMPTS.c.period_ends).where(ATTEMPTS.c.budget == budget))
         row = found.one()
         return row.chances, row.period_ends
 
@@ -46,7 +44,7 @@ async def year_of(auth: Auth, budget: str) -> tuple[int, datetime]:
 async def spend(auth: Auth, budget: str, *, left: int) -> None:
     """Leave a budget so many comparisons, as if the others had been wrong guesses long ago."""
     async with auth.db.begin() as tx:
-        changed = update(AttemptsRow).where(AttemptsRow.budget == budget).values(chances=COST.of - left, failures=0)
+        changed = update(ATTEMPTS).where(ATTEMPTS.c.budget == budget).values(chances=COST.of - left, failures=0)
         await tx.execute(changed)
 
 

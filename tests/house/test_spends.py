@@ -13,33 +13,33 @@ SOURCE = Path(umbra.__file__).parent
 PLANTED = {
     "an update elsewhere": (
         "signin/store.py",
-        "async def sneak(tx, now):\n    await tx.execute(update(BackupCodeRow).values(used_at=now))\n",
+        "async def sneak(tx, now):\n    await tx.execute(update(BACKUP_CODES).values(used_at=now))\n",
     ),
     "an update by values that nobody sees": (
         "upkeep.py",
-        "async def sneak(tx, **values):\n    await tx.execute(update(BackupCodeRow).values(**values))\n",
+        "async def sneak(tx, **values):\n    await tx.execute(update(BACKUP_CODES).values(**values))\n",
     ),
     "a deletion beside the one": (
         "challenge/store.py",
-        "async def sneak(tx):\n    await tx.execute(delete(ChallengeRow))\n",
+        "async def sneak(tx):\n    await tx.execute(delete(CHALLENGES))\n",
     ),
     "an insertion into the ledger": (
         "totp/flows.py",
-        "async def sneak(tx):\n    await tx.execute(insert_given(UsageRow, true(), code='code'))\n",
+        "async def sneak(tx):\n    await tx.execute(insert_given(USED_CODES, true(), code='code'))\n",
     ),
     "a clean-up of what still counts": (
         "upkeep.py",
-        "async def sneak(tx):\n    await delete_some(tx, UsageRow.id, true(), 10)\n",
+        "async def sneak(tx):\n    await delete_some(tx, USED_CODES.c.id, true(), 10)\n",
     ),
     "a count set when it is there already": (
         "attempts/store.py",
-        "SNEAK = insert(AttemptsRow).values(budget='x').on_conflict_do_update(set_={'failures': 0})\n",
+        "SNEAK = insert(ATTEMPTS).values(budget='x').on_conflict_do_update(set_={'failures': 0})\n",
     ),
 }
 
 HIDDEN = {
     "SQL as text": "SNEAK = 'UPDATE backup_codes SET used_at = NULL'\n",
-    "a table without its row": "SNEAK = BackupCodeRow.__table__.update().values(used_at=None)\n",
+    "a statement that a table makes": "SNEAK = BACKUP_CODES.update().values(used_at=None)\n",
     "a column set on an object": "def sneak(row):\n    row.used_at = None\n",
 }
 
@@ -79,8 +79,8 @@ def test_whoever_uses_it_up_returns_the_row_as_the_verdict() -> None:
     assert dict.fromkeys(spenders, True) == verdicts
 
 
-def test_every_statement_that_writes_names_its_row() -> None:
-    assert {write.row for write in writes(SOURCE) if not write.row.endswith("Row")} == set()
+def test_every_statement_that_writes_names_its_table() -> None:
+    assert {write.table for write in writes(SOURCE) if not write.table.isupper()} == set()
     assert (SOURCE / GENERIC).exists()
 
 

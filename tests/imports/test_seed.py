@@ -12,11 +12,11 @@ from support.audit import reasons_of
 from support.people import PERIOD
 from umbra.audit.store import newest
 from umbra.auth import Auth
-from umbra.backup_codes.tables import BackupCodeRow
+from umbra.backup_codes.tables import BACKUP_CODES
 from umbra.core.clock import FixedClock
 from umbra.db import migrate
 from umbra.imports.record import Why
-from umbra.totp.tables import AuthenticatorRow, UsageRow
+from umbra.totp.tables import AUTHENTICATORS, USED_CODES
 
 CODES = ["A1B2-C3D4", "e5f6-a7b8", "ZZZZ-0000"]
 
@@ -60,8 +60,8 @@ async def test_used_codes_and_their_steps_come(seed: Seed, bring: Bring, meet: M
     assert await seed.sign_in("ann", ann.code(1))
     await bring("seed", seed.url, old.asked(seed.key))
     async with auth.db.read() as tx:
-        assert [step + 1] == [one for (one,) in await tx.execute(select(AuthenticatorRow.last_step))]
-        used = await tx.execute(select(UsageRow.code, UsageRow.window, UsageRow.purpose))
+        assert [step + 1] == [one for (one,) in await tx.execute(select(AUTHENTICATORS.c.last_step))]
+        used = await tx.execute(select(USED_CODES.c.code, USED_CODES.c.window, USED_CODES.c.purpose))
         assert [(ann.code(1), step + 1, "import")] == [tuple(row) for row in used]
 
 
@@ -157,7 +157,7 @@ async def test_no_secret_of_the_source_stands_here_in_clear(seed: Seed, bring: B
     everything = repr(await contents(auth))
     assert not [text for text in (secret, seed.key, *CODES) if text in everything]
     async with auth.db.read() as tx:
-        selectors = [one for (one,) in await tx.execute(select(BackupCodeRow.selector))]
+        selectors = [one for (one,) in await tx.execute(select(BACKUP_CODES.c.selector))]
     assert ["~=0", "~=1", "~=2"] == selectors
 
 

@@ -13,7 +13,7 @@ from umbra import upkeep
 from umbra.app import application
 from umbra.auth import Auth
 from umbra.browsers.store import KNOWN_FOR
-from umbra.browsers.tables import BrowserRow
+from umbra.browsers.tables import BROWSERS
 from umbra.core.clock import FixedClock
 from umbra.crypto import tokens
 from umbra.mail import flows
@@ -31,7 +31,7 @@ async def told(auth: Auth) -> int:
 
 async def known(auth: Auth) -> list[str]:
     async with auth.db.read() as tx:
-        return [text for (text,) in await tx.execute(select(BrowserRow.token_hash).order_by(BrowserRow.id))]
+        return [text for (text,) in await tx.execute(select(BROWSERS.c.token_hash).order_by(BROWSERS.c.id))]
 
 
 async def test_the_first_sign_in_of_an_account_is_told_to_nobody(alice: Person, auth: Auth) -> None:

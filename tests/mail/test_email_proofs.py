@@ -19,10 +19,10 @@ from umbra.auth import Auth
 from umbra.core.clock import FixedClock
 from umbra.core.crockford import ALPHABET
 from umbra.crypto.keyring import Keyring, new_key
-from umbra.email_proofs.tables import EmailProofRow
+from umbra.email_proofs.tables import EMAIL_PROOFS
 from umbra.mail import flows
 from umbra.mail.kinds import Kind
-from umbra.mail.tables import OutboxRow
+from umbra.mail.tables import OUTBOX
 from umbra.signin import account, operating
 from umbra.signin.operating import COMMAND_LINE
 
@@ -84,8 +84,8 @@ async def test_no_table_holds_the_code(alice: Person, auth: Auth) -> None:
     await alice.post("/email/proof")
     code = await mailed_code(auth)
     async with auth.db.read() as tx:
-        proofs = [tuple(row) for row in await tx.execute(select(EmailProofRow.code_hash, EmailProofRow.address))]
-        mails = [tuple(row) for row in await tx.execute(select(OutboxRow.detail, OutboxRow.kind))]
+        proofs = [tuple(row) for row in await tx.execute(select(EMAIL_PROOFS.c.code_hash, EMAIL_PROOFS.c.address))]
+        mails = [tuple(row) for row in await tx.execute(select(OUTBOX.c.detail, OUTBOX.c.kind))]
     kept = repr([proofs, mails, await newest(auth.db, 100)])
     assert code not in kept
     assert code.replace("-", "") not in kept

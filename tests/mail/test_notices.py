@@ -14,7 +14,7 @@ from support.people import BASE_URL, Person
 from umbra import restore
 from umbra.app import application
 from umbra.attempts.bound import YEAR, cost_of
-from umbra.attempts.tables import AttemptsRow
+from umbra.attempts.tables import ATTEMPTS
 from umbra.audit.store import DatabaseSink, newest
 from umbra.auth import Auth
 from umbra.core.clock import FixedClock
@@ -24,7 +24,7 @@ from umbra.links import store as links
 from umbra.links.purposes import Purpose
 from umbra.mail import flows
 from umbra.mail.kinds import TEN_A_DAY, WITH_CODE, Kind
-from umbra.mail.tables import OutboxRow
+from umbra.mail.tables import OUTBOX
 from umbra.signin import account, operating
 from umbra.signin.operating import COMMAND_LINE
 from umbra.users import store as users
@@ -112,7 +112,7 @@ async def guess_for_the_hundredth_time(alice: Person, auth: Auth) -> None:
     now = auth.clock.now()
     failed = {"failures": 99, "next_at": now, "charged_at": now}
     async with auth.db.begin() as tx:
-        row = insert(AttemptsRow).values(budget="totp:1", **failed)
+        row = insert(ATTEMPTS).values(budget="totp:1", **failed)
         await tx.execute(row.on_conflict_do_update(index_elements=["budget"], set_=failed))
     assert 400 == (await alice.verify(code=alice.wrong_code())).status_code
 
@@ -121,7 +121,7 @@ async def guess_for_the_last_time_in_a_year(alice: Person, auth: Auth) -> None:
     cost = cost_of(1, auth.settings.guess_probability)
     async with auth.db.begin() as tx:
         spent = {"chances": cost.of - cost.chances, "period_ends": auth.clock.now() + YEAR}
-        await tx.execute(update(AttemptsRow).where(AttemptsRow.budget == "totp:1").values(**spent))
+        await tx.execute(update(ATTEMPTS).where(ATTEMPTS.c.budget == "totp:1").values(**spent))
     assert 400 == (await alice.verify(code=alice.wrong_code())).status_code
 
 
@@ -306,7 +306,7 @@ async def test_a_mail_goes_to_the_address_that_the_account_had_then(
 ) -> None:
     await regenerate(enrolled, auth)
     async with auth.db.begin() as tx:
-        users = OutboxRow.metadata.tables["users"]
+        users = OUTBOX.metadata.tables["users"]
         await tx.execute(users.update().values(email="thief@example.com").returning(users.c.id))
     await flows.send_due(auth)
     assert {ALICES} == set(office.recipients())

@@ -19,10 +19,10 @@ from umbra.auth import Auth
 from umbra.core.clock import FixedClock
 from umbra.core.events import Event
 from umbra.links.purposes import LIFETIMES, PAGES, Purpose
-from umbra.links.tables import LinkRow
+from umbra.links.tables import LINKS
 from umbra.mail import flows
 from umbra.mail.kinds import Kind
-from umbra.mail.tables import OutboxRow
+from umbra.mail.tables import OUTBOX
 from umbra.signin import account, operating
 from umbra.signin.operating import COMMAND_LINE
 from umbra.upkeep import clean_up
@@ -219,7 +219,7 @@ async def test_the_queue_holds_no_token_and_the_table_only_a_hash(
     await flows.send_due(auth)
     token = links_in(office)[-1].partition("?token=")[2]
     async with auth.db.read() as tx:
-        rows = [*(await tx.execute(select(LinkRow.token_hash))), *(await tx.execute(select(OutboxRow.detail)))]
+        rows = [*(await tx.execute(select(LINKS.c.token_hash))), *(await tx.execute(select(OUTBOX.c.detail)))]
     assert token not in str(rows)
     assert 1 == await kept(auth)
 
@@ -246,7 +246,7 @@ async def test_without_a_mail_server_there_are_no_links(auth: Auth, clock: Fixed
 
 async def change_address(auth: Auth, address: str) -> None:
     async with auth.db.begin() as tx:
-        users = OutboxRow.metadata.tables["users"]
+        users = OUTBOX.metadata.tables["users"]
         changed = users.update().where(users.c.username == "alice").values(email=address)
         await tx.execute(changed.returning(users.c.id))
 
@@ -257,4 +257,4 @@ async def queued(auth: Auth) -> int:
 
 async def kept(auth: Auth) -> int:
     async with auth.db.read() as tx:
-        return (await tx.execute(select(func.count()).select_from(LinkRow))).scalar_one()
+        return (await tx.execute(select(func.count()).select_from(LINKS))).scalar_one()

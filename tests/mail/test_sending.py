@@ -19,7 +19,7 @@ from umbra.db.opening import open_database
 from umbra.mail import flows, store
 from umbra.mail.flows import Due
 from umbra.mail.store import Queued
-from umbra.mail.tables import OutboxRow
+from umbra.mail.tables import OUTBOX
 
 MINUTE = timedelta(minutes=1)
 WAITS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360]
@@ -138,8 +138,8 @@ async def test_whoever_dies_with_a_mail_leaves_it_to_the_others_when_the_lease_e
     clock.move(timedelta(microseconds=1))
     assert Due(sent=1) == await flows.send_due(auth)
     async with auth.db.begin() as tx:  # as if the first server had handed it in, and died before it said so
-        due = update(OutboxRow).values(sent_at=None, next_attempt_at=clock.now())
-        await tx.execute(due.returning(OutboxRow.id))
+        due = update(OUTBOX).values(sent_at=None, next_attempt_at=clock.now())
+        await tx.execute(due.returning(OUTBOX.c.id))
     assert Due(sent=1) == await flows.send_due(auth)
     assert 1 == len({str(one.message["Message-ID"]) for one in office.deliveries})
 
@@ -170,7 +170,7 @@ async def test_a_kind_that_a_newer_server_has_queued_is_left_to_it(
     queued: Queued, auth: Auth, office: PostOffice
 ) -> None:
     async with auth.db.begin() as tx:
-        await tx.execute(update(OutboxRow).values(kind="something_new").returning(OutboxRow.id))
+        await tx.execute(update(OUTBOX).values(kind="something_new").returning(OUTBOX.c.id))
     assert Due(failed=1) == await flows.send_due(auth)
     assert ("waiting", "UnknownKind") == ((await only(auth)).state, (await only(auth)).last_error)
     assert [] == office.deliveries
@@ -189,7 +189,7 @@ async def test_an_address_of_another_script_is_written_as_mail_servers_take_it(
     address: str, recipient: str | None, state: str, queued: Queued, auth: Auth, office: PostOffice
 ) -> None:
     async with auth.db.begin() as tx:
-        await tx.execute(update(OutboxRow).values(recipient=address).returning(OutboxRow.id))
+        await tx.execute(update(OUTBOX).values(recipient=address).returning(OUTBOX.c.id))
     await flows.send_due(auth)
     assert ([recipient] if recipient else [], state) == (office.recipients(), (await only(auth)).state)
 

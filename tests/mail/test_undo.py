@@ -16,10 +16,10 @@ from umbra.core.clock import FixedClock
 from umbra.crypto.keyring import Keyring, new_key
 from umbra.links.purposes import LIFETIMES, Purpose
 from umbra.mail import flows
-from umbra.removals.tables import RemovedRow
+from umbra.removals.tables import REMOVED
 from umbra.signin import account, operating
 from umbra.signin.operating import COMMAND_LINE
-from umbra.totp.tables import AuthenticatorRow
+from umbra.totp.tables import AUTHENTICATORS
 
 LIFETIME = LIFETIMES[Purpose.UNDO_REMOVAL]
 MOMENT = timedelta(microseconds=1)
@@ -44,12 +44,12 @@ async def last_token(auth: Auth, office: PostOffice) -> str:
 
 async def kept(auth: Auth) -> int:
     async with auth.db.read() as tx:
-        return (await tx.execute(select(func.count()).select_from(RemovedRow))).scalar_one()
+        return (await tx.execute(select(func.count()).select_from(REMOVED))).scalar_one()
 
 
 async def step_of(auth: Auth) -> int | None:
     async with auth.db.read() as tx:
-        return (await tx.execute(select(AuthenticatorRow.last_step))).scalar_one()
+        return (await tx.execute(select(AUTHENTICATORS.c.last_step))).scalar_one()
 
 
 async def test_the_authenticators_come_back_with_the_last_step_that_they_had(

@@ -17,7 +17,7 @@ from umbra.app import application
 from umbra.attempts import store as attempts
 from umbra.attempts.bound import cost_of
 from umbra.attempts.store import Budget
-from umbra.attempts.tables import AttemptsRow
+from umbra.attempts.tables import ATTEMPTS
 from umbra.audit.event import AuditEvent
 from umbra.audit.store import newest
 from umbra.auth import Auth
@@ -39,7 +39,7 @@ from umbra.totp.errors import NotEnabled
 from umbra.users import store as users
 from umbra.users.errors import OwnAccount
 from umbra.users.store import NewUser
-from umbra.users.tables import UserRow
+from umbra.users.tables import USERS
 
 COOKIE = "umbra_session"
 NOTHING_HERE = ["There is nothing here, or not any more."]
@@ -171,7 +171,7 @@ async def test_what_is_not_there_is_not_found(desk: Browser, address: str) -> No
 
 async def _demote(auth: Auth, name: str) -> None:
     async with auth.db.begin() as tx:
-        await tx.execute(update(UserRow).where(UserRow.username == name).values(is_operator=False))
+        await tx.execute(update(USERS).where(USERS.c.username == name).values(is_operator=False))
 
 
 # Finding somebody
@@ -273,7 +273,7 @@ async def test_guesses_that_wait_and_codes_that_are_locked_are_told(
 async def _spend_the_year(auth: Auth, budget: Budget) -> None:
     async with auth.db.begin() as tx:
         await attempts.charge(tx, budget, auth.clock.now())
-        year = update(AttemptsRow).where(AttemptsRow.budget == budget.name)
+        year = update(ATTEMPTS).where(ATTEMPTS.c.budget == budget.name)
         await tx.execute(year.values(chances=cost_of(1, auth.settings.guess_probability).of))
 
 

@@ -19,7 +19,7 @@ from umbra.core.ids import UserId
 from umbra.db.transaction import Transaction
 from umbra.signin import store
 from umbra.totp.flows import Match
-from umbra.totp.tables import AuthenticatorRow, UsageRow
+from umbra.totp.tables import AUTHENTICATORS, USED_CODES
 
 LIFETIME_SECONDS = 60
 """Of the cache: two periods. A code of the next step may be replayed for three."""
@@ -38,17 +38,17 @@ async def keeps_the_last_code_only(tx: Transaction, user_id: UserId, match: Matc
     """Compare with the code that was accepted last, and with none before it."""
     done = await _spend_step(tx, user_id, _without_dead_digits(match, match.step), now, **more)
     await _forget_order(tx, user_id)
-    await tx.execute(delete(UsageRow).where(UsageRow.user_id == user_id, UsageRow.code != match.code))
+    await tx.execute(delete(USED_CODES).where(USED_CODES.c.user_id == user_id, USED_CODES.c.code != match.code))
     return done
 
 
 async def keeps_codes_in_a_cache(tx: Transaction, user_id: UserId, match: Match, now: datetime, **more: Any) -> Any:
     """Remember codes for a while, counted from when they came."""
     old = now.timestamp() - LIFETIME_SECONDS
-    used = await tx.execute(UsageRow.__table__.select().where(UsageRow.user_id == user_id))
+    used = await tx.execute(USED_CODES.select().where(USED_CODES.c.user_id == user_id))
     for row in used:
         if row.used_at.timestamp() <= old:
-            await tx.execute(delete(UsageRow).where(UsageRow.id == row.id))
+            await tx.execute(delete(USED_CODES).where(USED_CODES.c.id == row.id))
     done = await _spend_step(tx, user_id, _without_dead_digits(match, match.step), now, **more)
     await _forget_order(tx, user_id)
     return done
@@ -89,4 +89,4 @@ def _without_dead_digits(match: Match, step: int) -> Match:
 
 
 async def _forget_order(tx: Transaction, user_id: UserId) -> None:
-    await tx.execute(update(AuthenticatorRow).where(AuthenticatorRow.user_id == user_id).values(last_step=None))
+    await tx.execute(update(AUTHENTICATORS).where(AUTHENTICATORS.c.user_id == user_id).values(last_step=None))

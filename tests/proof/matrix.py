@@ -24,7 +24,7 @@ from umbra import settings, upkeep
 from umbra.app import application
 from umbra.attempts import bound
 from umbra.attempts import store as attempts
-from umbra.attempts.tables import AttemptsRow
+from umbra.attempts.tables import ATTEMPTS
 from umbra.auth import Auth
 from umbra.backup_codes import codes
 from umbra.backup_codes import store as backup_codes
@@ -228,7 +228,7 @@ class Surveyor:
                 budget = attempts.totp_budget(user.id)
                 await attempts.charge(tx, budget, now)
                 counted = {"failures": FAILURES[state], "next_at": now + bound.FIRST_WAIT}
-                await tx.execute(update(AttemptsRow).where(AttemptsRow.budget == budget.name).values(counted))
+                await tx.execute(update(ATTEMPTS).where(ATTEMPTS.c.budget == budget.name).values(counted))
         if state == "disabled":
             await operating.disable(auth, operating.COMMAND_LINE, user.id)
         return None if state == "pending set-up" else row

@@ -53,7 +53,7 @@ class Guard:
 
 ORDER_OF_STEPS = Cut(
     "totp/store.py",
-    '            or_(AuthenticatorRow.last_step.is_(None), AuthenticatorRow.last_step < bindparam("step")),\n',
+    '            or_(AUTHENTICATORS.c.last_step.is_(None), AUTHENTICATORS.c.last_step < bindparam("step")),\n',
 )
 LEDGER = (
     Cut("totp/store.py", "and_(given, ~_DIGITS_ARE_DEAD)", "given"),
@@ -65,10 +65,8 @@ LEDGER = (
 )
 HOLD = "            await users.hold(tx, me.user.id)\n"
 FACTORS = "signin/secondfactor.py"
-RENEWED_ONCE = Cut("sessions/store.py", '            SessionRow.token_hash == bindparam("old_token_hash"),\n')
-UNSPENT_LINK = Cut(
-    "links/store.py", "_IS_UNSPENT = and_(LinkRow.used_at.is_(None), LinkRow", "_IS_UNSPENT = and_(LinkRow"
-)
+RENEWED_ONCE = Cut("sessions/store.py", '            SESSIONS.c.token_hash == bindparam("old_token_hash"),\n')
+UNSPENT_LINK = Cut("links/store.py", "_IS_UNSPENT = and_(LINKS.c.used_at.is_(None), LINKS", "_IS_UNSPENT = and_(LINKS")
 NOTHING_TO_BRING_BACK = Cut("signin/mailed.py", "    if not removed:\n        raise LinkRefused\n")
 
 CHARGE_A_CODE = (
@@ -144,7 +142,7 @@ GUARDS = (
     ),
     Guard(
         "a backup code is unused when it is spent",
-        (Cut("backup_codes/store.py", ", BackupCodeRow.used_at.is_(None))\n        .values", ")\n        .values"),),
+        (Cut("backup_codes/store.py", ", BACKUP_CODES.c.used_at.is_(None))\n        .values", ")\n        .values"),),
         ("test_one_backup_code_signs_in_once_however_many_challenges_it_is_sent_with",),
     ),
     Guard(
@@ -169,7 +167,7 @@ GUARDS = (
     ),
     Guard(
         "a challenge bears five guesses",
-        (Cut("challenge/store.py", "            ChallengeRow.guesses < MOST_GUESSES,\n"),),
+        (Cut("challenge/store.py", "            CHALLENGES.c.guesses < MOST_GUESSES,\n"),),
         ("test_fifty_wrong_proofs_of_both_kinds_on_one_challenge_are_five_guesses",),
     ),
     Guard(
@@ -223,8 +221,8 @@ GUARDS = (
         (
             Cut(
                 "attempts/store.py",
-                'or_(AttemptsRow.failures < FREE_FAILURES, AttemptsRow.next_at <= bindparam("now"))',
-                'AttemptsRow.next_at <= bindparam("now")',
+                'or_(ATTEMPTS.c.failures < FREE_FAILURES, ATTEMPTS.c.next_at <= bindparam("now"))',
+                'ATTEMPTS.c.next_at <= bindparam("now")',
             ),
         ),
         ("test_four_wrong_codes_at_once_are_all_looked_at",),
@@ -250,24 +248,24 @@ GUARDS = (
         (
             Cut(
                 "attempts/store.py",
-                '    or_(_IS_YEAR_OVER, AttemptsRow.chances + _chances <= bindparam("most_chances")),\n',
+                '    or_(_IS_YEAR_OVER, ATTEMPTS.c.chances + _chances <= bindparam("most_chances")),\n',
             ),
         ),
         ("test_the_last_chance_of_a_year_is_taken_once",),
     ),
     Guard(
         "a browser is known to the account that proved itself there",
-        (Cut("browsers/store.py", 'BrowserRow.user_id == bindparam("user_id"), _PROVED, given', "_PROVED, given"),),
+        (Cut("browsers/store.py", 'BROWSERS.c.user_id == bindparam("user_id"), _PROVED, given', "_PROVED, given"),),
         ("test_a_browser_that_another_account_knows_has_no_guesses_of_its_own",),
     ),
     Guard(
         "a browser is known once a second factor was accepted from it",
-        (Cut("browsers/store.py", "    BrowserRow.proved_at.is_not(None),\n)", ")"),),
+        (Cut("browsers/store.py", "    BROWSERS.c.proved_at.is_not(None),\n)", ")"),),
         ("test_a_browser_that_has_proved_nothing_has_no_guesses_of_its_own",),
     ),
     Guard(
         "a browser is known to the name that proved itself there",
-        (Cut("browsers/store.py", 'UserRow.username_key == bindparam("username_key"), _PROVED', "_PROVED"),),
+        (Cut("browsers/store.py", 'USERS.c.username_key == bindparam("username_key"), _PROVED', "_PROVED"),),
         ("test_a_browser_that_another_account_knows_has_no_guesses_of_its_own",),
     ),
     Guard(
@@ -299,7 +297,7 @@ GUARDS = (
     Guard(
         "a set-up is confirmed once, and a token is renewed once, together",
         (
-            Cut("totp/store.py", ", AuthenticatorRow.confirmed_at.is_(None))\n        .values", ")\n        .values"),
+            Cut("totp/store.py", ", AUTHENTICATORS.c.confirmed_at.is_(None))\n        .values", ")\n        .values"),
             RENEWED_ONCE,
         ),
         ("test_one_set_up_is_confirmed_once_though_two_codes_are_right",),
@@ -387,7 +385,7 @@ GUARDS = (
     ),
     Guard(
         "a sign-in asks whether the password is still the one that was checked",
-        (Cut("passwords/store.py", '            UserRow.password_version == bindparam("version"),\n'),),
+        (Cut("passwords/store.py", '            USERS.c.password_version == bindparam("version"),\n'),),
         ("test_nothing_begun_with_the_old_password_outlives_its_change",),
     ),
     Guard(
@@ -395,7 +393,7 @@ GUARDS = (
         (
             Cut(
                 "passwords/store.py",
-                'bindparam("version"),\n            UserRow.disabled_at.is_(None),',
+                'bindparam("version"),\n            USERS.c.disabled_at.is_(None),',
                 'bindparam("version"),',
             ),
         ),
@@ -407,7 +405,7 @@ GUARDS = (
             Cut(
                 "passwords/store.py",
                 ".values(password_hash=password_hash))",
-                ".values(password_hash=password_hash, password_version=UserRow.password_version + 1))",
+                ".values(password_hash=password_hash, password_version=USERS.c.password_version + 1))",
             ),
         ),
         ("test_two_sign_ins_at_once_both_get_in_though_the_password_is_hashed_anew",),
@@ -472,7 +470,7 @@ GUARDS = (
         (
             Cut(
                 "mail/store.py",
-                '_DUE.scalar_subquery(), OutboxRow.next_attempt_at <= bindparam("now"))',
+                '_DUE.scalar_subquery(), OUTBOX.c.next_attempt_at <= bindparam("now"))',
                 "_DUE.scalar_subquery())",
             ),
         ),
@@ -480,12 +478,12 @@ GUARDS = (
     ),
     Guard(
         "a browser is new to an account once",
-        (Cut("browsers/store.py", '            where=BrowserRow.known_until <= bindparam("now"),\n'),),
+        (Cut("browsers/store.py", '            where=BROWSERS.c.known_until <= bindparam("now"),\n'),),
         ("test_one_new_browser_is_told_of_once_however_many_sign_ins_come_from_it",),
     ),
     Guard(
         "the head of the audit log's chain is moved by one of those who seal",
-        (Cut("db/state.py", "StateRow.name == name, StateRow.value == old).values", "StateRow.name == name).values"),),
+        (Cut("db/state.py", "STATE.c.name == name, STATE.c.value == old).values", "STATE.c.name == name).values"),),
         ("test_of_many_who_seal_at_once_nobody_breaks_the_chain",),
     ),
     Guard(
@@ -508,8 +506,8 @@ GUARDS = (
         (
             Cut(
                 "email_proofs/store.py",
-                "EmailProofRow.code_hash == mailed.code_hash, _waits(now))",
-                "EmailProofRow.code_hash == mailed.code_hash)",
+                "EMAIL_PROOFS.c.code_hash == mailed.code_hash, _waits(now))",
+                "EMAIL_PROOFS.c.code_hash == mailed.code_hash)",
             ),
         ),
         ("test_one_mailed_code_counts_once_however_many_requests_carry_it",),
@@ -535,8 +533,8 @@ GUARDS = (
         (
             Cut(
                 "challenge/store.py",
-                "ChallengeRow.id, ChallengeRow.expires_at <= now, limit",
-                "ChallengeRow.id, ChallengeRow.id > 0, limit",
+                "CHALLENGES.c.id, CHALLENGES.c.expires_at <= now, limit",
+                "CHALLENGES.c.id, CHALLENGES.c.id > 0, limit",
             ),
         ),
         ("test_two_clean_ups_at_once_delete_everything_old_and_disturb_no_sign_in",),

@@ -14,18 +14,18 @@ from typing import Any, Generic, TypeVar
 import argon2
 import httpx
 import pyotp
-from sqlalchemy import ColumnElement, Executable, Integer, Select, func, select, text
+from sqlalchemy import ColumnElement, Executable, Integer, Select, Table, func, select, text
 
 from support import servers
 from umbra import settings as settings_of
 from umbra import wiring
 from umbra.attempts import store as attempts
 from umbra.attempts.store import Budget
-from umbra.attempts.tables import AttemptsRow
+from umbra.attempts.tables import ATTEMPTS
 from umbra.auth import Auth
-from umbra.backup_codes.tables import BackupCodeRow
+from umbra.backup_codes.tables import BACKUP_CODES
 from umbra.browsers import store as browsers
-from umbra.challenge.tables import ChallengeRow
+from umbra.challenge.tables import CHALLENGES
 from umbra.core.clock import FixedClock
 from umbra.core.events import Client, Event, Happened
 from umbra.core.ids import AuthenticatorId, SessionId
@@ -33,17 +33,16 @@ from umbra.core.secret import Secret
 from umbra.core.typed import Digits
 from umbra.crypto import tokens
 from umbra.crypto.argon import HashingPool
-from umbra.db.base import Base
 from umbra.sessions import flows as session_flows
 from umbra.sessions import store as session_store
-from umbra.sessions.tables import SessionRow
+from umbra.sessions.tables import SESSIONS
 from umbra.settings import Settings
 from umbra.signin import account, flows, secondfactor
 from umbra.signin import store as signin_store
 from umbra.signin.flows import SignedIn
 from umbra.totp.algorithm import PERIOD_SECONDS, Step, step_at
-from umbra.totp.tables import AuthenticatorRow
-from umbra.users.tables import UserRow
+from umbra.totp.tables import AUTHENTICATORS
+from umbra.users.tables import USERS
 from umbra.users.user import User
 
 T = TypeVar("T")
@@ -230,7 +229,7 @@ class Service:
         async with self.auth.db.read() as tx:
             return [number for (number,) in await tx.execute(wanted)]
 
-    async def count(self, rows: type[Base], *where: ColumnElement[bool]) -> int:
+    async def count(self, rows: Table[Any], *where: ColumnElement[bool]) -> int:
         """Count rows in the database."""
         async with self.auth.db.read() as tx:
             return (await tx.execute(select(func.count()).select_from(rows).where(*where))).scalar_one()
@@ -344,34 +343,34 @@ def outcomes(answers: Iterable[httpx.Response]) -> Counter[str]:
 
 def account_of(owner: Owner) -> Executable:
     """Return the statement that holds the owner's account."""
-    return select(UserRow.id).where(UserRow.id == owner.user.id).with_for_update(key_share=True)
+    return select(USERS.c.id).where(USERS.c.id == owner.user.id).with_for_update(key_share=True)
 
 
 def authenticators_of(owner: Owner) -> Executable:
     """Return the statement that holds the owner's authenticators."""
-    return select(AuthenticatorRow.id).where(AuthenticatorRow.user_id == owner.user.id).with_for_update()
+    return select(AUTHENTICATORS.c.id).where(AUTHENTICATORS.c.user_id == owner.user.id).with_for_update()
 
 
 def challenges_of(owner: Owner) -> Executable:
     """Return the statement that holds the owner's challenges."""
-    return select(ChallengeRow.id).where(ChallengeRow.user_id == owner.user.id).with_for_update()
+    return select(CHALLENGES.c.id).where(CHALLENGES.c.user_id == owner.user.id).with_for_update()
 
 
 def backup_codes_of(owner: Owner) -> Executable:
     """Return the statement that holds the owner's backup codes."""
-    return select(BackupCodeRow.id).where(BackupCodeRow.user_id == owner.user.id).with_for_update()
+    return select(BACKUP_CODES.c.id).where(BACKUP_CODES.c.user_id == owner.user.id).with_for_update()
 
 
 def sessions_of(owner: Owner) -> Executable:
     """Return the statement that holds the owner's sessions."""
-    return select(SessionRow.id).where(SessionRow.user_id == owner.user.id).with_for_update()
+    return select(SESSIONS.c.id).where(SESSIONS.c.user_id == owner.user.id).with_for_update()
 
 
 def session_of(session_id: SessionId) -> Executable:
     """Return the statement that holds one session."""
-    return select(SessionRow.id).where(SessionRow.id == session_id).with_for_update()
+    return select(SESSIONS.c.id).where(SESSIONS.c.id == session_id).with_for_update()
 
 
 def guesses_of(budget: Budget) -> Executable:
     """Return the statement that holds the count of one budget."""
-    return select(AttemptsRow.budget).where(AttemptsRow.budget == budget.name).with_for_update()
+    return select(ATTEMPTS.c.budget).where(ATTEMPTS.c.budget == budget.name).with_for_update()

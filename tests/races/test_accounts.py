@@ -7,13 +7,13 @@ from races.service import NOBODY, PASSWORD, at_once, holding
 from umbra.auth import Auth
 from umbra.core.errors import NotFound
 from umbra.core.secret import Secret
-from umbra.db.state import StateRow
+from umbra.db.state import STATE
 from umbra.signin import account
 from umbra.users.user import User
 
 pytestmark = pytest.mark.race
 
-HELD = select(StateRow.name).where(StateRow.name == account.FIRST_RUN).with_for_update()
+HELD = select(STATE.c.name).where(STATE.c.name == account.FIRST_RUN).with_for_update()
 
 
 async def test_the_first_run_token_makes_one_account_however_many_use_it(auth: Auth) -> None:

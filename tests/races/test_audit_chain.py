@@ -5,8 +5,8 @@ from sqlalchemy import func, insert, select
 
 from races.service import Service, outcomes
 from umbra.audit import flows
-from umbra.audit.tables import AuditRow
-from umbra.db.state import StateRow
+from umbra.audit.tables import AUDIT
+from umbra.db.state import STATE
 
 pytestmark = pytest.mark.race
 
@@ -21,7 +21,7 @@ async def test_of_many_who_seal_at_once_nobody_breaks_the_chain(service: Service
     owners = [await service.owner() for _ in range(5)]
     challenges = [mfa_token for owner in owners for mfa_token in await service.challenges(owner, 1)]
     await flows.seal(service.auth)
-    head = select(StateRow.name).where(StateRow.name == flows.HEAD).with_for_update()
+    head = select(STATE.c.name).where(STATE.c.name == flows.HEAD).with_for_update()
 
     async with service.holding(head) as crowd:
         await _leave_unsealed(service)
@@ -36,11 +36,11 @@ async def test_of_many_who_seal_at_once_nobody_breaks_the_chain(service: Service
     assert found.broken is None
     assert found.events == found.until.number
     async with service.auth.db.read() as tx:
-        places = select(func.count(AuditRow.seq), func.count(func.distinct(AuditRow.seq)))
+        places = select(func.count(AUDIT.c.seq), func.count(func.distinct(AUDIT.c.seq)))
         assert [(found.events, found.events)] == [tuple(row) for row in await tx.execute(places)]
 
 
 async def _leave_unsealed(service: Service) -> None:
     rows = [{"at": service.auth.clock.now(), "event": "signed_out"} for _ in range(EVENTS)]
     async with service.auth.db.begin() as tx:
-        await tx.execute(insert(AuditRow).values(rows))
+        await tx.execute(insert(AUDIT).values(rows))

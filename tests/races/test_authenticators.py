@@ -4,8 +4,8 @@ import httpx
 import pytest
 
 from races.service import Owner, Service, authenticators_of, outcome, outcomes
-from umbra.backup_codes.tables import BackupCodeRow
-from umbra.totp.tables import AuthenticatorRow
+from umbra.backup_codes.tables import BACKUP_CODES
+from umbra.totp.tables import AUTHENTICATORS
 
 pytestmark = pytest.mark.race
 
@@ -59,7 +59,7 @@ async def test_of_two_authenticators_removed_at_once_one_stays(service: Service,
 
     assert 1 == outcomes(answers)["accepted"]
     assert {"accepted", "last_authenticator", "code_refused"} >= set(outcomes(answers))
-    assert 1 == await service.count(AuthenticatorRow, AuthenticatorRow.user_id == owner.user.id)
+    assert 1 == await service.count(AUTHENTICATORS, AUTHENTICATORS.c.user_id == owner.user.id)
 
 
 @pytest.mark.parametrize("what", ["one app", "all of them"])
@@ -93,9 +93,9 @@ async def _assert_one_counts(service: Service, owner: Owner, answers: list[httpx
     assert 1 == outcomes(answers)["accepted"]
     (confirmed,) = (answer.json() for answer in answers if answer.is_success)
     assert 10 == len(confirmed["backup_codes"])
-    assert 10 == await service.count(BackupCodeRow, BackupCodeRow.user_id == owner.user.id)
+    assert 10 == await service.count(BACKUP_CODES, BACKUP_CODES.c.user_id == owner.user.id)
     assert 1 == await service.count(
-        AuthenticatorRow, AuthenticatorRow.user_id == owner.user.id, AuthenticatorRow.confirmed_at.is_not(None)
+        AUTHENTICATORS, AUTHENTICATORS.c.user_id == owner.user.id, AUTHENTICATORS.c.confirmed_at.is_not(None)
     )
     assert 1 == await service.alive(owner)
     assert await service.is_signed_in(confirmed["token"])

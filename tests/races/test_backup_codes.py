@@ -3,8 +3,8 @@
 import pytest
 
 from races.service import Service, backup_codes_of, outcomes
-from umbra.backup_codes.tables import BackupCodeRow
-from umbra.sessions.tables import SessionRow
+from umbra.backup_codes.tables import BACKUP_CODES
+from umbra.sessions.tables import SESSIONS
 
 pytestmark = pytest.mark.race
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.race
 async def test_one_backup_code_signs_in_once_however_many_challenges_it_is_sent_with(service: Service) -> None:
     owner = await service.owner()
     challenges = await service.challenges(owner, 20)
-    before = await service.count(SessionRow, SessionRow.user_id == owner.user.id)
+    before = await service.count(SESSIONS, SESSIONS.c.user_id == owner.user.id)
 
     answers = await service.at_once(
         (service.verify(mfa_token, backup_code=owner.backup_codes[3]) for mfa_token in challenges),
@@ -21,9 +21,9 @@ async def test_one_backup_code_signs_in_once_however_many_challenges_it_is_sent_
 
     assert 1 == outcomes(answers)["accepted"]
     assert {"accepted", "code_refused", "attempts_spent"} >= outcomes(answers).keys()
-    mine = BackupCodeRow.user_id == owner.user.id
-    assert 1 == await service.count(BackupCodeRow, mine, BackupCodeRow.used_at.is_not(None))
-    assert before + 1 == await service.count(SessionRow, SessionRow.user_id == owner.user.id)
+    mine = BACKUP_CODES.c.user_id == owner.user.id
+    assert 1 == await service.count(BACKUP_CODES, mine, BACKUP_CODES.c.used_at.is_not(None))
+    assert before + 1 == await service.count(SESSIONS, SESSIONS.c.user_id == owner.user.id)
 
 
 async def test_two_new_sets_at_once_leave_ten_codes_of_one_of_them(service: Service) -> None:
@@ -39,7 +39,7 @@ async def test_two_new_sets_at_once_leave_ten_codes_of_one_of_them(service: Serv
     )
 
     assert {"accepted": 2} == outcomes(answers)
-    assert 10 == await service.count(BackupCodeRow, BackupCodeRow.user_id == owner.user.id)
+    assert 10 == await service.count(BACKUP_CODES, BACKUP_CODES.c.user_id == owner.user.id)
     challenges = await service.challenges(owner, 2)
     firsts = (answer.json()["backup_codes"][0] for answer in answers)
     tried = [

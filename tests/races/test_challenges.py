@@ -4,8 +4,8 @@ import pytest
 
 from races.service import Service, challenges_of, outcomes
 from umbra.challenge.store import MOST_OPEN
-from umbra.challenge.tables import ChallengeRow
-from umbra.sessions.tables import SessionRow
+from umbra.challenge.tables import CHALLENGES
+from umbra.sessions.tables import SESSIONS
 
 pytestmark = pytest.mark.race
 
@@ -16,7 +16,7 @@ async def test_one_challenge_makes_one_session_though_two_proofs_are_right(
 ) -> None:
     owner = await service.owner(apps=2)
     (mfa_token,) = await service.challenges(owner, 1)
-    before = await service.count(SessionRow, SessionRow.user_id == owner.user.id)
+    before = await service.count(SESSIONS, SESSIONS.c.user_id == owner.user.id)
     second = {"code": owner.code(0, app=1), "backup_code": owner.backup_codes[0]}[kind_of_the_second]
 
     answers = await service.at_once(
@@ -25,7 +25,7 @@ async def test_one_challenge_makes_one_session_though_two_proofs_are_right(
     )
 
     assert {"accepted": 1, "challenge_refused": 1} == outcomes(answers)
-    assert before + 1 == await service.count(SessionRow, SessionRow.user_id == owner.user.id)
+    assert before + 1 == await service.count(SESSIONS, SESSIONS.c.user_id == owner.user.id)
 
 
 async def test_an_account_has_a_hundred_open_challenges_and_no_more(service: Service) -> None:
@@ -37,4 +37,4 @@ async def test_an_account_has_a_hundred_open_challenges_and_no_more(service: Ser
     )
 
     assert 20 == outcomes(answers)["accepted"]
-    assert MOST_OPEN == await service.count(ChallengeRow, ChallengeRow.user_id == owner.user.id)
+    assert MOST_OPEN == await service.count(CHALLENGES, CHALLENGES.c.user_id == owner.user.id)

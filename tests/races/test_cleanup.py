@@ -8,9 +8,9 @@ from sqlalchemy import insert, select
 
 from races.service import Owner, Service, outcome, outcomes
 from umbra import upkeep
-from umbra.challenge.tables import ChallengeRow
+from umbra.challenge.tables import CHALLENGES
 from umbra.core.clock import FixedClock
-from umbra.totp.tables import UsageRow
+from umbra.totp.tables import USED_CODES
 
 pytestmark = pytest.mark.race
 
@@ -22,7 +22,7 @@ async def test_two_clean_ups_at_once_delete_everything_old_and_disturb_no_sign_i
     challenges = [mfa_token for owner in owners for mfa_token in await service.challenges(owner, 1)]
     await upkeep.clean_up(service.auth)
     await _leave_old_rows(service, owners[0])
-    old = select(UsageRow.id).where(UsageRow.window < 1_000_000).with_for_update()
+    old = select(USED_CODES.c.id).where(USED_CODES.c.window < 1_000_000).with_for_update()
 
     async with service.holding(old) as crowd:
         await crowd.send(upkeep.clean_up(service.auth), upkeep.clean_up(service.auth))
@@ -45,7 +45,7 @@ async def test_a_used_code_stays_refused_when_its_record_is_cleaned_away(service
 
     await service.at_once(upkeep.clean_up(later) for _ in range(2))
 
-    assert 0 == await service.count(UsageRow, UsageRow.user_id == owner.user.id)
+    assert 0 == await service.count(USED_CODES, USED_CODES.c.user_id == owner.user.id)
     assert "code_refused" == outcome(await service.verify(second, code=owner.code(1)))
 
 
@@ -61,5 +61,5 @@ async def _leave_old_rows(service: Service, owner: Owner) -> None:
         for number in range(LEFTOVERS)
     ]
     async with service.auth.db.begin() as tx:
-        await tx.execute(insert(UsageRow).values(codes))
-        await tx.execute(insert(ChallengeRow).values(challenges))
+        await tx.execute(insert(USED_CODES).values(codes))
+        await tx.execute(insert(CHALLENGES).values(challenges))

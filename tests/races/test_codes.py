@@ -8,10 +8,10 @@ from races.service import Owner, Service, authenticators_of, outcomes
 from umbra.core.secret import Secret
 from umbra.crypto import envelope
 from umbra.crypto.envelope import Place
-from umbra.sessions.tables import SessionRow
+from umbra.sessions.tables import SESSIONS
 from umbra.totp import flows
 from umbra.totp import store as totp
-from umbra.totp.tables import UsageRow
+from umbra.totp.tables import USED_CODES
 
 pytestmark = pytest.mark.race
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.race
 async def test_one_code_signs_in_once_however_many_challenges_it_is_sent_with(service: Service, gathers: bool) -> None:
     owner = await service.owner()
     challenges = await service.challenges(owner, 20)
-    before = await service.count(SessionRow, SessionRow.user_id == owner.user.id)
+    before = await service.count(SESSIONS, SESSIONS.c.user_id == owner.user.id)
     code = owner.code(1)
 
     answers = await service.at_once(
@@ -30,8 +30,8 @@ async def test_one_code_signs_in_once_however_many_challenges_it_is_sent_with(se
 
     assert 1 == outcomes(answers)["accepted"]
     assert {"accepted", "code_refused", "attempts_spent"} >= outcomes(answers).keys()
-    assert 1 == await service.count(UsageRow, UsageRow.user_id == owner.user.id, UsageRow.code == code)
-    assert before + 1 == await service.count(SessionRow, SessionRow.user_id == owner.user.id)
+    assert 1 == await service.count(USED_CODES, USED_CODES.c.user_id == owner.user.id, USED_CODES.c.code == code)
+    assert before + 1 == await service.count(SESSIONS, SESSIONS.c.user_id == owner.user.id)
 
 
 async def test_one_code_proves_one_session_anew_however_many_ask(service: Service) -> None:
@@ -45,7 +45,7 @@ async def test_one_code_proves_one_session_anew_however_many_ask(service: Servic
 
     assert 1 == outcomes(answers)["accepted"]
     assert {"accepted", "code_refused", "attempts_spent"} >= outcomes(answers).keys()
-    assert 1 == await service.count(UsageRow, UsageRow.user_id == owner.user.id, UsageRow.code == code)
+    assert 1 == await service.count(USED_CODES, USED_CODES.c.user_id == owner.user.id, USED_CODES.c.code == code)
 
 
 async def test_one_code_opens_one_door_of_all(service: Service) -> None:
@@ -71,7 +71,7 @@ async def test_one_code_opens_one_door_of_all(service: Service) -> None:
 
     assert 1 == outcomes(answers)["accepted"]
     assert outcomes(answers).keys().isdisjoint({"internal", "unavailable", "busy"})
-    assert 1 == await service.count(UsageRow, UsageRow.user_id == owner.user.id, UsageRow.code == code)
+    assert 1 == await service.count(USED_CODES, USED_CODES.c.user_id == owner.user.id, USED_CODES.c.code == code)
 
 
 async def test_behind_a_later_code_an_earlier_one_is_refused(service: Service) -> None:
@@ -83,9 +83,9 @@ async def test_behind_a_later_code_an_earlier_one_is_refused(service: Service) -
         await crowd.send(service.verify(second, code=owner.code(0)))
 
     used = await service.numbers(
-        select(UsageRow.window)
-        .where(UsageRow.user_id == owner.user.id, UsageRow.window >= owner.step)
-        .order_by(UsageRow.id)
+        select(USED_CODES.c.window)
+        .where(USED_CODES.c.user_id == owner.user.id, USED_CODES.c.window >= owner.step)
+        .order_by(USED_CODES.c.id)
     )
     assert outcomes(await crowd.answers())["accepted"] == len(used)
     assert sorted(used) == used

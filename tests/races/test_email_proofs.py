@@ -19,10 +19,10 @@ from umbra.core.secret import Secret
 from umbra.crypto import envelope
 from umbra.email_proofs import codes
 from umbra.email_proofs.store import MOST_GUESSES
-from umbra.email_proofs.tables import EmailProofRow
+from umbra.email_proofs.tables import EMAIL_PROOFS
 from umbra.mail.flows import code_place
 from umbra.mail.kinds import CODES_AN_HOUR, WITH_CODE
-from umbra.mail.tables import OutboxRow
+from umbra.mail.tables import OUTBOX
 from umbra.sessions import flows as sessions
 from umbra.sessions.session import Current
 from umbra.signin import addresses
@@ -41,7 +41,7 @@ async def servers(service: Service) -> AsyncIterator[list[Auth]]:
         auth.hashing.close()
         await auth.db.close()
     async with service.auth.db.begin() as tx:  # another test's office would get it
-        await tx.execute(delete(OutboxRow))
+        await tx.execute(delete(OUTBOX))
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ async def test_one_mailed_code_counts_once_however_many_requests_carry_it(
     assert 1 == answers.count(DONE)
     assert {DONE, "replayed", "no_code"} >= set(answers)  # whoever comes when it is done finds none
     assert 1 == await service.count(
-        EmailProofRow, EmailProofRow.user_id == owner.user.id, EmailProofRow.proved_at.is_not(None)
+        EMAIL_PROOFS, EMAIL_PROOFS.c.user_id == owner.user.id, EMAIL_PROOFS.c.proved_at.is_not(None)
     )
 
 
@@ -98,8 +98,8 @@ async def test_codes_are_mailed_five_times_however_many_sessions_ask(
     answers = await service.at_once(asked, held=account_of(owner))
 
     assert CODES_AN_HOUR.most == answers.count(DONE)
-    mine = (OutboxRow.user_id == owner.user.id, OutboxRow.kind.in_(WITH_CODE))
-    assert CODES_AN_HOUR.most == await service.count(OutboxRow, *mine)
+    mine = (OUTBOX.c.user_id == owner.user.id, OUTBOX.c.kind.in_(WITH_CODE))
+    assert CODES_AN_HOUR.most == await service.count(OUTBOX, *mine)
 
 
 async def signed_in(service: Service, auth: Auth, owner: Owner, count: int) -> list[Current]:
@@ -110,8 +110,8 @@ async def signed_in(service: Service, auth: Auth, owner: Owner, count: int) -> l
 async def mailed_code(auth: Auth, owner: Owner) -> Secret[str]:
     """Return the code in the owner's newest mail that has one."""
     async with auth.db.read() as tx:
-        mine = select(OutboxRow.detail).where(OutboxRow.user_id == owner.user.id, OutboxRow.kind.in_(WITH_CODE))
-        detail = (await tx.execute(mine.order_by(OutboxRow.id.desc()).limit(1))).scalar_one()
+        mine = select(OUTBOX.c.detail).where(OUTBOX.c.user_id == owner.user.id, OUTBOX.c.kind.in_(WITH_CODE))
+        detail = (await tx.execute(mine.order_by(OUTBOX.c.id.desc()).limit(1))).scalar_one()
     sealed = envelope.unseal(auth.keyring, detail["code"], code_place(owner.user.id))
     return codes.parse(sealed.reveal().decode())
 

@@ -7,7 +7,7 @@ from races.service import Service, challenges_of, guesses_of, outcomes
 from umbra.attempts import store as attempts
 from umbra.attempts.bound import FREE_FAILURES, cost_of
 from umbra.attempts.store import Budget
-from umbra.attempts.tables import AttemptsRow
+from umbra.attempts.tables import ATTEMPTS
 from umbra.backup_codes import codes
 from umbra.core.entropy import SystemEntropy
 from umbra.core.typed import folded
@@ -60,7 +60,7 @@ async def test_the_last_chance_of_a_year_is_taken_once(service: Service) -> None
     budget = attempts.totp_budget(owner.user.id, cost)
     challenges = await service.challenges(owner, 20)
     async with service.auth.db.begin() as tx:
-        last = update(AttemptsRow).where(AttemptsRow.budget == budget.name)
+        last = update(ATTEMPTS).where(ATTEMPTS.c.budget == budget.name)
         await tx.execute(last.values(chances=cost.of - cost.chances))
 
     answers = await service.at_once(
@@ -72,7 +72,7 @@ async def test_the_last_chance_of_a_year_is_taken_once(service: Service) -> None
     )
 
     assert {"code_refused": 1, "attempts_spent": 19} == outcomes(answers)
-    assert [cost.of] == await service.numbers(select(AttemptsRow.chances).where(AttemptsRow.budget == budget.name))
+    assert [cost.of] == await service.numbers(select(ATTEMPTS.c.chances).where(ATTEMPTS.c.budget == budget.name))
 
 
 async def test_a_browser_that_another_account_knows_has_no_guesses_of_its_own(service: Service) -> None:
@@ -148,7 +148,7 @@ def _codes_of_others(count: int) -> list[str]:
 
 
 async def _failures(service: Service, budget: Budget) -> list[int]:
-    return await service.numbers(select(AttemptsRow.failures).where(AttemptsRow.budget == budget.name))
+    return await service.numbers(select(ATTEMPTS.c.failures).where(ATTEMPTS.c.budget == budget.name))
 
 
 async def test_four_wrong_codes_at_once_are_all_looked_at(service: Service) -> None:

@@ -11,8 +11,8 @@ from umbra.imports import flows
 from umbra.imports.flows import Import
 from umbra.imports.record import Authenticator, BackupCode, Found, Why
 from umbra.signin import account
-from umbra.totp.tables import AuthenticatorRow
-from umbra.users.tables import UserRow
+from umbra.totp.tables import AUTHENTICATORS
+from umbra.users.tables import USERS
 
 pytestmark = pytest.mark.race
 
@@ -34,10 +34,10 @@ async def test_of_imports_at_once_one_brings_each_account_and_the_others_leave_i
     how = Import("base32")
 
     reports = await at_once(
-        auth, (flows.bring(auth, how, found) for _ in range(6)), held=select(UserRow.id).with_for_update(key_share=True)
+        auth, (flows.bring(auth, how, found) for _ in range(6)), held=select(USERS.c.id).with_for_update(key_share=True)
     )
 
     assert sorted(NAMES) == sorted(one.account for report in reports for one in report.moved)
     assert [Why.ALREADY_ENABLED] * 15 == [one.why for report in reports for one in report.left]
     async with auth.db.read() as tx:
-        assert 3 == len((await tx.execute(select(AuthenticatorRow.id))).all())
+        assert 3 == len((await tx.execute(select(AUTHENTICATORS.c.id))).all())

@@ -19,16 +19,16 @@ from umbra.crypto import tokens
 from umbra.links import store as links
 from umbra.links.errors import LinkRefused
 from umbra.links.purposes import Purpose
-from umbra.links.tables import LinkRow
+from umbra.links.tables import LINKS
 from umbra.mail.kinds import Kind
-from umbra.mail.tables import OutboxRow
+from umbra.mail.tables import OUTBOX
 from umbra.removals import store as removals
-from umbra.removals.tables import RemovedRow
+from umbra.removals.tables import REMOVED
 from umbra.signin import mailed
 from umbra.totp import store as totp
-from umbra.totp.tables import AuthenticatorRow
+from umbra.totp.tables import AUTHENTICATORS
 from umbra.users import store as users
-from umbra.users.tables import UserRow
+from umbra.users.tables import USERS
 
 pytestmark = pytest.mark.race
 
@@ -40,7 +40,7 @@ async def auth(service: Service) -> AsyncIterator[Auth]:
     """The service as it is where there is a mail server; nobody sends while a race is run."""
     yield mailing(service.auth, PostOffice(free_port()))
     async with service.auth.db.begin() as tx:  # another test's office would get it
-        await tx.execute(delete(OutboxRow))
+        await tx.execute(delete(OUTBOX))
 
 
 async def link_for(auth: Auth, owner: Owner, purpose: Purpose, about: datetime | None = None) -> str:
@@ -54,7 +54,7 @@ async def link_for(auth: Auth, owner: Owner, purpose: Purpose, about: datetime |
 
 def links_of(owner: Owner) -> Executable:
     """Return the statement that holds the owner's links."""
-    return select(LinkRow.id).where(LinkRow.user_id == owner.user.id).with_for_update()
+    return select(LINKS.c.id).where(LINKS.c.user_id == owner.user.id).with_for_update()
 
 
 async def reset(auth: Auth, token: str, number: int) -> bool:
@@ -71,7 +71,7 @@ async def test_one_link_sets_one_password_however_many_send_it(service: Service,
     token = await link_for(auth, owner, Purpose.RESET_PASSWORD)
     done = await service.at_once([reset(auth, token, number) for number in range(8)], held=links_of(owner))
     assert 1 == sum(done)
-    assert [1] == await service.numbers(select(UserRow.password_version).where(UserRow.id == owner.user.id))
+    assert [1] == await service.numbers(select(USERS.c.password_version).where(USERS.c.id == owner.user.id))
 
 
 async def test_of_two_links_that_are_used_at_once_one_sets_the_password(service: Service, auth: Auth) -> None:
@@ -101,8 +101,8 @@ async def test_three_mails_an_hour_go_to_one_account_however_many_ask(service: S
     clients = [Client(ip=f"192.0.2.{number}") for number in range(10)]
     asked = [mailed.request_reset(auth, owner.user.username, client) for client in clients]
     await service.at_once(asked, held=account_of(owner))
-    mine = (OutboxRow.user_id == owner.user.id, OutboxRow.kind == Kind.PASSWORD_RESET.value)
-    assert 3 == await service.count(OutboxRow, *mine)
+    mine = (OUTBOX.c.user_id == owner.user.id, OUTBOX.c.kind == Kind.PASSWORD_RESET.value)
+    assert 3 == await service.count(OUTBOX, *mine)
 
 
 async def turned_off(auth: Auth, owner: Owner) -> datetime:
@@ -129,7 +129,7 @@ async def test_a_removal_is_undone_once_however_many_ask(service: Service, auth:
     token = await link_for(auth, owner, Purpose.UNDO_REMOVAL, await turned_off(auth, owner))
     done = await service.at_once([undo(auth, token) for _ in range(8)], held=links_of(owner))
     assert 1 == sum(done)
-    assert 2 == await service.count(AuthenticatorRow, AuthenticatorRow.user_id == owner.user.id)
+    assert 2 == await service.count(AUTHENTICATORS, AUTHENTICATORS.c.user_id == owner.user.id)
 
 
 async def test_no_authenticator_and_no_session_outlives_an_undo_that_meets_an_enrolment(
@@ -149,7 +149,7 @@ async def test_no_authenticator_and_no_session_outlives_an_undo_that_meets_an_en
 
     assert done
     assert owner.authenticators == await service.numbers(
-        select(AuthenticatorRow.id).where(AuthenticatorRow.user_id == owner.user.id)
+        select(AUTHENTICATORS.c.id).where(AUTHENTICATORS.c.user_id == owner.user.id)
     )
     assert 0 == await service.alive(owner)
 
@@ -169,8 +169,8 @@ async def test_an_undo_that_meets_the_clean_up_is_done_or_refused_and_never_half
 
     await service.at_once([clean_up(), undo(auth, token), clean_up()], held=links_of(owner))
 
-    back = await service.count(AuthenticatorRow, AuthenticatorRow.user_id == owner.user.id)
-    left = await service.count(RemovedRow, RemovedRow.user_id == owner.user.id)
-    spent = await service.count(LinkRow, LinkRow.user_id == owner.user.id, LinkRow.used_at.is_not(None))
+    back = await service.count(AUTHENTICATORS, AUTHENTICATORS.c.user_id == owner.user.id)
+    left = await service.count(REMOVED, REMOVED.c.user_id == owner.user.id)
+    spent = await service.count(LINKS, LINKS.c.user_id == owner.user.id, LINKS.c.used_at.is_not(None))
     assert (back, left, spent) in {(1, 0, 1), (0, 0, 0)}
     assert (back == 0) == await service.is_signed_in(session)

@@ -9,24 +9,24 @@ from umbra.sessions import flows as sessions
 from umbra.sessions.errors import NotAuthenticated
 from umbra.signin import operating
 from umbra.signin.operating import Operator
-from umbra.users.tables import UserRow
+from umbra.users.tables import USERS
 
 pytestmark = pytest.mark.race
 
 
 async def test_of_two_operators_who_disable_each_other_one_is_left(service: Service) -> None:
     one, other = await service.owner(), await service.owner()
-    both = or_(UserRow.id == one.user.id, UserRow.id == other.user.id)
+    both = or_(USERS.c.id == one.user.id, USERS.c.id == other.user.id)
     async with service.auth.db.begin() as tx:
-        await tx.execute(update(UserRow).where(both).values(is_operator=True))
+        await tx.execute(update(USERS).where(both).values(is_operator=True))
     calls = [await _disabling(service, one, other), await _disabling(service, other, one)]
 
-    held = select(UserRow.id).where(both).with_for_update(key_share=True)
+    held = select(USERS.c.id).where(both).with_for_update(key_share=True)
     outcomes = await service.at_once((_outcome(service, *call) for call in calls), held=held)
 
     assert [True, False] == sorted((outcome is None for outcome in outcomes), reverse=True)
     assert 1 == sum(isinstance(outcome, NotAuthenticated) for outcome in outcomes)
-    assert 1 == await service.count(UserRow, both, UserRow.disabled_at.is_(None))
+    assert 1 == await service.count(USERS, both, USERS.c.disabled_at.is_(None))
 
 
 async def _disabling(service: Service, by: Owner, whom: Owner) -> tuple[Operator, Owner]:

@@ -12,7 +12,7 @@ from races.service import Owner, Pair, Service, outcome, pair_of, service_of
 from support import servers
 from umbra.crypto.keyring import new_key, read_key_file, write_key_file
 from umbra.totp import store as totp
-from umbra.totp.tables import AuthenticatorRow, UsageRow
+from umbra.totp.tables import AUTHENTICATORS, USED_CODES
 
 pytestmark = pytest.mark.race
 
@@ -57,10 +57,8 @@ async def _sign_in_everywhere(service: Service, owner: Owner) -> None:
 async def _forget_what_was_used(service: Service, owner: Owner) -> None:
     async with service.auth.db.begin() as tx:
         await totp.hold_all(tx, owner.user.id)  # in the rows' order, as the rotation takes them: never two crosswise
-        await tx.execute(
-            update(AuthenticatorRow).where(AuthenticatorRow.user_id == owner.user.id).values(last_step=None)
-        )
-        await tx.execute(delete(UsageRow).where(UsageRow.user_id == owner.user.id))
+        await tx.execute(update(AUTHENTICATORS).where(AUTHENTICATORS.c.user_id == owner.user.id).values(last_step=None))
+        await tx.execute(delete(USED_CODES).where(USED_CODES.c.user_id == owner.user.id))
 
 
 async def _umbra(pair: Pair, *words: str) -> str:

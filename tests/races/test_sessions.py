@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from races.service import Owner, Service, account_of, outcomes, session_of, sessions_of
-from umbra.challenge.tables import ChallengeRow
+from umbra.challenge.tables import CHALLENGES
 from umbra.core.secret import Secret
 from umbra.crypto.argon import Slot
 from umbra.passwords import store as password_store
@@ -119,4 +119,4 @@ async def _sign_ins(service: Service, owner: Owner) -> list[Coroutine[Any, Any, 
 
 
 async def _challenges(service: Service, owner: Owner) -> int:
-    return await service.count(ChallengeRow, ChallengeRow.user_id == owner.user.id)
+    return await service.count(CHALLENGES, CHALLENGES.c.user_id == owner.user.id)

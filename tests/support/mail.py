@@ -20,7 +20,7 @@ from umbra.auth import Auth
 from umbra.crypto import envelope
 from umbra.mail.flows import code_place
 from umbra.mail.kinds import WITH_CODE
-from umbra.mail.tables import OutboxRow
+from umbra.mail.tables import OUTBOX
 from umbra.settings import checked
 from umbra.signin import notices
 
@@ -168,8 +168,8 @@ async def _closed(server: asyncio.Server) -> None:
 async def mailed_code(auth: Auth) -> str:
     """Return the code in the newest mail that has one, as whoever gets the mail reads it."""
     async with auth.db.read() as tx:
-        row = select(OutboxRow.user_id, OutboxRow.detail).where(OutboxRow.kind.in_(WITH_CODE))
-        newest = (await tx.execute(row.order_by(OutboxRow.id.desc()).limit(1))).one()
+        row = select(OUTBOX.c.user_id, OUTBOX.c.detail).where(OUTBOX.c.kind.in_(WITH_CODE))
+        newest = (await tx.execute(row.order_by(OUTBOX.c.id.desc()).limit(1))).one()
     return envelope.unseal(auth.keyring, newest.detail["code"], code_place(newest.user_id)).reveal().decode()
 
 

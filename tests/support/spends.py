@@ -21,7 +21,7 @@ ANY = "any column"
 class Once:
     """A thing that is used once: where it is kept, the one statement that uses it up, and who else writes there."""
 
-    row: str
+    table: str
     column: str
     spent_by: str
     besides: tuple[str, ...] = ()
@@ -29,7 +29,7 @@ class Once:
 
 ONCE = {
     "a TOTP step": Once(
-        "AuthenticatorRow",
+        "AUTHENTICATORS",
         "last_step",
         "totp/store.py moved",
         (
@@ -39,25 +39,25 @@ ONCE = {
         ),
     ),
     "the digits of a code": Once(
-        "UsageRow",
+        "USED_CODES",
         ROW,
         "totp/store.py recorded",
         ("totp/store.py put_used", "totp/store.py delete_old_usage"),  # the same from elsewhere; past every rule
     ),
     "a set-up": Once(
-        "AuthenticatorRow",
+        "AUTHENTICATORS",
         "confirmed_at",
         "totp/store.py switch_on",
         ("totp/store.py put_imported", "removals/store.py restore"),
     ),
     "a backup code": Once(
-        "BackupCodeRow",
+        "BACKUP_CODES",
         "used_at",
         "backup_codes/store.py spend",
         ("backup_codes/store.py put_imported", "backup_codes/store.py replace_all"),  # new rows only
     ),
     "a challenge": Once(
-        "ChallengeRow",
+        "CHALLENGES",
         ROW,
         "challenge/store.py spent",
         (
@@ -69,39 +69,37 @@ ONCE = {
         ),
     ),
     "a guess at a challenge": Once(
-        "ChallengeRow",
+        "CHALLENGES",
         "guesses",
         "challenge/store.py charged",
         ("challenge/store.py opened", "challenge/store.py hand_back"),
     ),
     "a guess at an account": Once(
-        "AttemptsRow",
+        "ATTEMPTS",
         "failures",
         "attempts/store.py charged",
         ("attempts/store.py forgiven", "attempts/store.py hand_back", "attempts/store.py lift_locks"),
     ),
-    "a session's token": Once("SessionRow", "token_hash", "sessions/store.py renewed", ("sessions/store.py created",)),
-    "the first-run link": Once("StateRow", ROW, "db/state.py take", ("db/state.py put", "db/state.py put_first")),
+    "a session's token": Once("SESSIONS", "token_hash", "sessions/store.py renewed", ("sessions/store.py created",)),
+    "the first-run link": Once("STATE", ROW, "db/state.py take", ("db/state.py put", "db/state.py put_first")),
     "a place in the chain of the audit log": Once(
-        "AuditRow",
+        "AUDIT",
         "seq",
         "audit/store.py _PUT_SEALS",
         ("audit/store.py kept", "audit/store.py signalled", "audit/store.py keep_for"),  # new rows, without one
     ),
-    "a mailed code": Once(
-        "EmailProofRow", "proved_at", "email_proofs/store.py spend", ("email_proofs/store.py begin",)
-    ),
+    "a mailed code": Once("EMAIL_PROOFS", "proved_at", "email_proofs/store.py spend", ("email_proofs/store.py begin",)),
     "a guess at a mailed code": Once(
-        "EmailProofRow", "guesses", "email_proofs/store.py charge", ("email_proofs/store.py begin",)
+        "EMAIL_PROOFS", "guesses", "email_proofs/store.py charge", ("email_proofs/store.py begin",)
     ),
     "the end of the chain": Once(
-        "StateRow",
+        "STATE",
         "value",
         "db/state.py swap",
         ("db/state.py put", "db/state.py put_first"),  # other facts; and where the chain begins
     ),
     "a mail that waits": Once(
-        "OutboxRow",
+        "OUTBOX",
         "next_attempt_at",
         "mail/store.py _CLAIM",
         (
@@ -112,12 +110,12 @@ ONCE = {
         ),
     ),
     "what was removed": Once(
-        "RemovedRow",
+        "REMOVED",
         ROW,
         "removals/store.py take",
         ("removals/store.py keep", "removals/store.py forget", "removals/store.py delete_old"),
     ),
-    "a link in a mail": Once("LinkRow", "used_at", "links/store.py _SPEND"),
+    "a link in a mail": Once("LINKS", "used_at", "links/store.py _SPEND"),
 }
 """Everything that may be used once. A new thing gets a line here, and a race test with a guard in the sabotage."""
 
@@ -132,16 +130,16 @@ SQL = re.compile(r"\s*(INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|REPLACE\s+
 
 @dataclass(frozen=True)
 class Write:
-    """A statement that writes: by whom, into which row and columns, and whether its verdict is the row it returns."""
+    """A statement that writes: by whom, into which table and columns, and whether its verdict is the row it returns."""
 
     home: str
-    row: str
+    table: str
     columns: frozenset[str]
     is_verdict: bool
 
     def touches(self, once: Once) -> bool:
         """Say whether it writes where a thing that is used once is kept."""
-        return self.row == once.row and bool(self.columns & {once.column, ANY})
+        return self.table == once.table and bool(self.columns & {once.column, ANY})
 
 
 def files(source: Path) -> Iterator[Path]:
@@ -155,7 +153,7 @@ def writes(source: Path) -> list[Write]:
 
 
 def unreadable(source: Path) -> list[str]:
-    """Return what a reader could miss: SQL as text, tables without their rows, columns set on an object."""
+    """Return what a reader could miss: SQL as text, statements that a table makes itself, columns set on an object."""
     columns = {once.column for once in ONCE.values()}
     return [
         f"{path.relative_to(source)}:{getattr(node, 'lineno', 0)}"
@@ -175,9 +173,9 @@ def _writes(path: Path, name: str) -> Iterator[Write]:
             if isinstance(node, ast.Call) and (built := _built(node)):
                 chained = list(_chained(node, parents))
                 methods = {call.func.attr for call in chained if isinstance(call.func, ast.Attribute)}
-                row = ast.unparse(node.args[BUILDERS[built]]).partition(".")[0]
+                table = ast.unparse(node.args[BUILDERS[built]]).partition(".")[0]
                 columns = frozenset(_columns(built, node, chained))
-                yield Write(f"{name} {_name_of(top)}", row, columns, "returning" in methods)
+                yield Write(f"{name} {_name_of(top)}", table, columns, "returning" in methods)
 
 
 def _built(call: ast.Call) -> str:
@@ -238,10 +236,13 @@ def _is_sql(node: ast.AST) -> bool:
 
 
 def _is_of_a_table(node: ast.AST) -> bool:
-    """Say whether this is ``table.update()`` or the like, which names no row."""
+    """Say whether this is ``TABLE.update()`` or the like, which none of the builders makes."""
     verbs = {"insert", "update", "delete"}
     is_called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in verbs
-    return is_called and "table" in ast.unparse(node.func.value).lower()  # type: ignore[attr-defined]
+    if not is_called:
+        return False
+    made_by = ast.unparse(node.func.value)  # type: ignore[attr-defined]
+    return made_by.isupper() or "table" in made_by.lower()
 
 
 def _is_set(node: ast.AST, columns: set[str]) -> bool:

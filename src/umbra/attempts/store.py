@@ -14,7 +14,7 @@ from sqlalchemy.sql.dml import UpdateBase
 
 from umbra.attempts.bound import FREE, FREE_FAILURES, LONGEST_WAIT, MOST_TOTP_FAILURES, NO_END, WAITS, YEAR, Cost
 from umbra.attempts.errors import AttemptsSpent
-from umbra.attempts.tables import AttemptsRow
+from umbra.attempts.tables import ATTEMPTS
 from umbra.core.ids import UserId
 from umbra.db.base import UtcDateTime
 from umbra.db.statements import delete_some, insert_given
@@ -69,26 +69,26 @@ class Charged:
 _FORGOTTEN = ("password:", "reset:")
 """Budgets that are a network's too: what nobody has charged for a day is over."""
 
-_count: ColumnElement[int] = AttemptsRow.failures + 1
+_count: ColumnElement[int] = ATTEMPTS.c.failures + 1
 
 _chances = bindparam("chances", type_=Integer)
-_IS_YEAR_OVER = AttemptsRow.period_ends <= bindparam("now")
+_IS_YEAR_OVER = ATTEMPTS.c.period_ends <= bindparam("now")
 _IS_YEAR_ENOUGH = _chances <= bindparam("most_chances", type_=Integer)
 
 _MAY_TRY = and_(
-    AttemptsRow.failures < bindparam("most_failures"),
-    or_(AttemptsRow.failures < FREE_FAILURES, AttemptsRow.next_at <= bindparam("now")),
-    or_(_IS_YEAR_OVER, AttemptsRow.chances + _chances <= bindparam("most_chances")),
+    ATTEMPTS.c.failures < bindparam("most_failures"),
+    or_(ATTEMPTS.c.failures < FREE_FAILURES, ATTEMPTS.c.next_at <= bindparam("now")),
+    or_(_IS_YEAR_OVER, ATTEMPTS.c.chances + _chances <= bindparam("most_chances")),
 )
 
-_handed_back = case((AttemptsRow.chances > _chances, AttemptsRow.chances - _chances), else_=0)
+_handed_back = case((ATTEMPTS.c.chances > _chances, ATTEMPTS.c.chances - _chances), else_=0)
 
 
 def charged(given: ColumnElement[bool]) -> UpdateBase:
     """Count a guess against a budget that need not wait, in the statement that compares."""
     return (
         insert_given(
-            AttemptsRow,
+            ATTEMPTS,
             and_(given, _IS_YEAR_ENOUGH),
             budget="budget",
             failures=1,
@@ -98,7 +98,7 @@ def charged(given: ColumnElement[bool]) -> UpdateBase:
             period_ends="year_ends",
         )
         .on_conflict_do_update(
-            index_elements=[AttemptsRow.budget],
+            index_elements=[ATTEMPTS.c.budget],
             set_={
                 "failures": _count,
                 "next_at": case(
@@ -107,14 +107,14 @@ def charged(given: ColumnElement[bool]) -> UpdateBase:
                     else_=bindparam("longest_wait", type_=UtcDateTime),
                 ),
                 "charged_at": bindparam("now"),
-                "chances": case((_IS_YEAR_OVER, _chances), else_=AttemptsRow.chances + _chances),
+                "chances": case((_IS_YEAR_OVER, _chances), else_=ATTEMPTS.c.chances + _chances),
                 "period_ends": case(
-                    (_IS_YEAR_OVER, bindparam("year_ends", type_=UtcDateTime)), else_=AttemptsRow.period_ends
+                    (_IS_YEAR_OVER, bindparam("year_ends", type_=UtcDateTime)), else_=ATTEMPTS.c.period_ends
                 ),
             },
             where=_MAY_TRY,
         )
-        .returning(AttemptsRow.failures, AttemptsRow.chances)
+        .returning(ATTEMPTS.c.failures, ATTEMPTS.c.chances)
     )
 
 
@@ -124,10 +124,10 @@ def forgiven(given: ColumnElement[bool]) -> UpdateBase:
     The row stays, since another charge may be waiting for it.
     """
     return (
-        update(AttemptsRow)
-        .where(AttemptsRow.budget == bindparam("budget"), given)
+        update(ATTEMPTS)
+        .where(ATTEMPTS.c.budget == bindparam("budget"), given)
         .values(failures=0, next_at=bindparam("now"), chances=_handed_back)
-        .returning(AttemptsRow.budget)
+        .returning(ATTEMPTS.c.budget)
     )
 
 
@@ -236,8 +236,8 @@ async def refuse_waiting(tx: Transaction, budget: Budget, now: datetime) -> None
 async def standing(tx: Transaction, budget: Budget, now: datetime) -> Standing:
     """Return how many failures in a row there have been, and whether the next guess has to wait."""
     found = await tx.execute(
-        select(AttemptsRow.failures, AttemptsRow.next_at, AttemptsRow.chances, AttemptsRow.period_ends).where(
-            AttemptsRow.budget == budget.name
+        select(ATTEMPTS.c.failures, ATTEMPTS.c.next_at, ATTEMPTS.c.chances, ATTEMPTS.c.period_ends).where(
+            ATTEMPTS.c.budget == budget.name
         )
     )
     row = found.one_or_none()
@@ -252,9 +252,9 @@ async def standing(tx: Transaction, budget: Budget, now: datetime) -> Standing:
 async def hand_back(tx: Transaction, budget: Budget, now: datetime) -> None:
     """Take one charge back, because the server failed to finish what the guess had earned."""
     await tx.execute(
-        update(AttemptsRow)
-        .where(AttemptsRow.budget == budget.name, AttemptsRow.failures > 0)
-        .values(failures=AttemptsRow.failures - 1, next_at=now, chances=_handed_back),
+        update(ATTEMPTS)
+        .where(ATTEMPTS.c.budget == budget.name, ATTEMPTS.c.failures > 0)
+        .values(failures=ATTEMPTS.c.failures - 1, next_at=now, chances=_handed_back),
         chances=budget.cost.chances,
     )
 
@@ -262,8 +262,8 @@ async def hand_back(tx: Transaction, budget: Budget, now: datetime) -> None:
 async def lift_locks(tx: Transaction, user_id: UserId, now: datetime) -> None:
     """Open an account's budgets of codes that were used up for good, and only such ones."""
     await tx.execute(
-        update(AttemptsRow)
-        .where(AttemptsRow.budget.in_(_names_of_codes(user_id)), AttemptsRow.failures >= MOST_TOTP_FAILURES)
+        update(ATTEMPTS)
+        .where(ATTEMPTS.c.budget.in_(_names_of_codes(user_id)), ATTEMPTS.c.failures >= MOST_TOTP_FAILURES)
         .values(failures=0, next_at=now)
     )
 
@@ -271,7 +271,7 @@ async def lift_locks(tx: Transaction, user_id: UserId, now: datetime) -> None:
 async def delete_for_user(tx: Transaction, user_id: UserId) -> None:
     """Forget an account's failures; for an operator's reset."""
     names = [*_names_of_codes(user_id), backup_code_budget(user_id).name, email_proof_budget(user_id).name]
-    await tx.execute(delete(AttemptsRow).where(AttemptsRow.budget.in_(names)))
+    await tx.execute(delete(ATTEMPTS).where(ATTEMPTS.c.budget.in_(names)))
 
 
 def _names_of_codes(user_id: UserId) -> list[str]:
@@ -281,8 +281,8 @@ def _names_of_codes(user_id: UserId) -> list[str]:
 async def delete_stale(tx: Transaction, now: datetime, limit: int) -> int:
     """Delete up to ``limit`` rows that limit nothing any more, and return how many."""
     stale = and_(
-        AttemptsRow.charged_at < now - PASSWORD_MEMORY,
-        or_(AttemptsRow.failures == 0, *(AttemptsRow.budget.startswith(kind, autoescape=True) for kind in _FORGOTTEN)),
-        or_(AttemptsRow.chances == 0, AttemptsRow.period_ends <= now),
+        ATTEMPTS.c.charged_at < now - PASSWORD_MEMORY,
+        or_(ATTEMPTS.c.failures == 0, *(ATTEMPTS.c.budget.startswith(kind, autoescape=True) for kind in _FORGOTTEN)),
+        or_(ATTEMPTS.c.chances == 0, ATTEMPTS.c.period_ends <= now),
     )
-    return await delete_some(tx, AttemptsRow.budget, stale, limit)
+    return await delete_some(tx, ATTEMPTS.c.budget, stale, limit)

@@ -22,7 +22,7 @@ from sqlalchemy.sql.dml import UpdateBase
 
 from umbra.audit.chain import BEGINNING, Sealed
 from umbra.audit.event import AuditEvent
-from umbra.audit.tables import AuditRow
+from umbra.audit.tables import AUDIT
 from umbra.core.clock import Clock
 from umbra.core.errors import Unavailable
 from umbra.core.events import Happened, signal_of
@@ -47,18 +47,18 @@ SEALED_AT_ONCE = 100
 _PUT = ("id", "seq", "subject", "digest", "seal")
 _PLACES = [f"{name}_{number}" for number in range(SEALED_AT_ONCE) for name in _PUT]
 
-_TYPES = {column.name: column.type for column in AuditRow.__table__.columns}
+_TYPES = {column.name: column.type for column in AUDIT.c}
 
 
 def kept(given: ColumnElement[bool]) -> UpdateBase:
     """Keep an event in the transaction that makes it happen."""
-    return insert_given(AuditRow, given, **{name: name for name in _COLUMNS}).returning(AuditRow.id)
+    return insert_given(AUDIT, given, **{name: name for name in _COLUMNS}).returning(AUDIT.c.id)
 
 
 def signalled(given: ColumnElement[bool]) -> UpdateBase:
     """Keep the event that a refusal is besides."""
     own = {name: f"signal_{name}" if name in {"event", "reason", "detail"} else name for name in _COLUMNS}
-    return insert_given(AuditRow, given, **own).returning(AuditRow.id)
+    return insert_given(AUDIT, given, **own).returning(AUDIT.c.id)
 
 
 _KEEP = Chain(kept)
@@ -79,28 +79,28 @@ async def keep_for(tx: Transaction, accounts: Select[Any], happened: Happened, a
     given = keeping(happened, at)
     of_each = accounts.subquery()
     values = [of_each.c.user_id if name == "user_id" else literal(given[name], _TYPES[name]) for name in _COLUMNS]
-    await tx.execute(insert(AuditRow).from_select(list(_COLUMNS), select(*values)))
+    await tx.execute(insert(AUDIT).from_select(list(_COLUMNS), select(*values)))
     return (await tx.execute(select(func.count()).select_from(of_each))).scalar_one()
 
 
 _EVENT = (
-    AuditRow.id,
-    AuditRow.at,
-    AuditRow.event,
-    AuditRow.reason,
-    AuditRow.user_id,
-    AuditRow.ip,
-    AuditRow.user_agent,
-    AuditRow.detail,
+    AUDIT.c.id,
+    AUDIT.c.at,
+    AUDIT.c.event,
+    AUDIT.c.reason,
+    AUDIT.c.user_id,
+    AUDIT.c.ip,
+    AUDIT.c.user_agent,
+    AUDIT.c.detail,
 )
-_CHAIN = (AuditRow.seq, AuditRow.subject, AuditRow.digest, AuditRow.seal)
+_CHAIN = (AUDIT.c.seq, AUDIT.c.subject, AUDIT.c.digest, AUDIT.c.seal)
 
-_UNSEALED = Statement(select(*_EVENT).where(AuditRow.seq.is_(None)).order_by(AuditRow.id).limit(SEALED_AT_ONCE))
+_UNSEALED = Statement(select(*_EVENT).where(AUDIT.c.seq.is_(None)).order_by(AUDIT.c.id).limit(SEALED_AT_ONCE))
 
-_NEWEST = select(AuditRow.seq, AuditRow.digest).where(AuditRow.seq.is_not(None)).order_by(AuditRow.seq.desc()).limit(1)
+_NEWEST = select(AUDIT.c.seq, AUDIT.c.digest).where(AUDIT.c.seq.is_not(None)).order_by(AUDIT.c.seq.desc()).limit(1)
 _NEWEST_SEALED = Statement(_NEWEST)
 
-_OLDEST_UNSEALED = select(AuditRow.at).where(AuditRow.seq.is_(None)).order_by(AuditRow.id).limit(1)
+_OLDEST_UNSEALED = select(AUDIT.c.at).where(AUDIT.c.seq.is_(None)).order_by(AUDIT.c.id).limit(1)
 
 _GIVEN = union_all(
     *(
@@ -114,10 +114,10 @@ _GIVEN = union_all(
 ).subquery("given")
 
 _PUT_SEALS = Statement(
-    update(AuditRow)
-    .where(AuditRow.id == _GIVEN.c.id, AuditRow.seq.is_(None))
+    update(AUDIT)
+    .where(AUDIT.c.id == _GIVEN.c.id, AUDIT.c.seq.is_(None))
     .values(seq=_GIVEN.c.seq, subject=_GIVEN.c.subject, digest=_GIVEN.c.digest, seal=_GIVEN.c.seal)
-    .returning(AuditRow.id)
+    .returning(AUDIT.c.id)
 )
 
 
@@ -137,8 +137,8 @@ async def put_seals(tx: Transaction, sealed: Sequence[Sealed]) -> int:
 
 async def sealed_after(tx: Transaction, seq: int | None, limit: int) -> list[Sealed]:
     """Return up to ``limit`` events in the order of the chain, behind a place or from whichever is the first."""
-    behind = AuditRow.seq.is_not(None) if seq is None else AuditRow.seq > seq
-    rows = await tx.execute(select(*_EVENT, *_CHAIN).where(behind).order_by(AuditRow.seq).limit(limit))
+    behind = AUDIT.c.seq.is_not(None) if seq is None else AUDIT.c.seq > seq
+    rows = await tx.execute(select(*_EVENT, *_CHAIN).where(behind).order_by(AUDIT.c.seq).limit(limit))
     return [
         Sealed(AuditEvent(*row[: len(_EVENT)]), row.seq or 0, row.subject, row.digest or "", row.seal or "")
         for row in rows
@@ -147,7 +147,7 @@ async def sealed_after(tx: Transaction, seq: int | None, limit: int) -> list[Sea
 
 async def first_since(tx: Transaction, at: datetime) -> int | None:
     """Return the first place of an event that is no older than ``at``, if there is one."""
-    since = select(func.min(AuditRow.seq)).where(AuditRow.seq.is_not(None), AuditRow.at >= at)
+    since = select(func.min(AUDIT.c.seq)).where(AUDIT.c.seq.is_not(None), AUDIT.c.at >= at)
     return (await tx.execute(since)).scalar_one()
 
 
@@ -172,8 +172,8 @@ async def end(tx: Transaction, head: str) -> End:
     It is one statement: between two, whoever seals would move both.
     """
     parts = (
-        _NEWEST.with_only_columns(AuditRow.seq),
-        _NEWEST.with_only_columns(AuditRow.digest),
+        _NEWEST.with_only_columns(AUDIT.c.seq),
+        _NEWEST.with_only_columns(AUDIT.c.digest),
         state.value_of(head),
         _OLDEST_UNSEALED,
     )
@@ -183,12 +183,12 @@ async def end(tx: Transaction, head: str) -> End:
 
 async def digest_at(tx: Transaction, seq: int) -> str | None:
     """Return the digest in one place of the chain, if there is one."""
-    return (await tx.execute(select(AuditRow.digest).where(AuditRow.seq == seq))).scalar_one_or_none()
+    return (await tx.execute(select(AUDIT.c.digest).where(AUDIT.c.seq == seq))).scalar_one_or_none()
 
 
 async def delete_until(tx: Transaction, seq: int) -> int:
     """Delete the events up to a place of the chain, and return how many."""
-    gone = await tx.execute(delete(AuditRow).where(AuditRow.seq <= seq).returning(AuditRow.id))
+    gone = await tx.execute(delete(AUDIT).where(AUDIT.c.seq <= seq).returning(AUDIT.c.id))
     return len(gone.all())
 
 
@@ -242,14 +242,14 @@ async def newest(
 
     ``event`` and ``reason`` leave the others out; the reason of what was done is ``DONE``.
     """
-    wanted = select(*_EVENT).order_by(AuditRow.id.desc())
+    wanted = select(*_EVENT).order_by(AUDIT.c.id.desc())
     if user_id is not None:
-        wanted = wanted.where(AuditRow.user_id == user_id)
+        wanted = wanted.where(AUDIT.c.user_id == user_id)
     if before is not None:
-        wanted = wanted.where(AuditRow.id < before)
+        wanted = wanted.where(AUDIT.c.id < before)
     if event is not None:
-        wanted = wanted.where(AuditRow.event == event)
+        wanted = wanted.where(AUDIT.c.event == event)
     if reason is not None:
-        wanted = wanted.where(AuditRow.reason.is_(None) if reason == DONE else AuditRow.reason == reason)
+        wanted = wanted.where(AUDIT.c.reason.is_(None) if reason == DONE else AUDIT.c.reason == reason)
     async with db.read() as tx:
         return [AuditEvent(*row) for row in await tx.execute(wanted.limit(limit))]

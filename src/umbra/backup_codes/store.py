@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Select, delete, func, insert, or_, select, update
 
 from umbra.backup_codes.codes import IMPORTED
-from umbra.backup_codes.tables import BackupCodeRow
+from umbra.backup_codes.tables import BACKUP_CODES
 from umbra.core.ids import UserId
 from umbra.core.proof import CodeRefused
 from umbra.db.transaction import Transaction
@@ -46,7 +46,7 @@ async def replace_all(tx: Transaction, user_id: UserId, codes: Sequence[tuple[st
     """Put a new set, pairs of selector and hash, in the place of the old; the caller holds the user's row."""
     await remove_all(tx, user_id)
     await tx.execute(
-        insert(BackupCodeRow).values(
+        insert(BACKUP_CODES).values(
             [
                 {
                     "user_id": user_id,
@@ -64,7 +64,7 @@ async def replace_all(tx: Transaction, user_id: UserId, codes: Sequence[tuple[st
 async def hold_all(tx: Transaction, user_id: UserId) -> None:
     """Lock every code of the account, before the count of guesses: in the order in which one is spent."""
     await tx.execute(
-        select(BackupCodeRow.id).where(BackupCodeRow.user_id == user_id).order_by(BackupCodeRow.id).with_for_update()
+        select(BACKUP_CODES.c.id).where(BACKUP_CODES.c.user_id == user_id).order_by(BACKUP_CODES.c.id).with_for_update()
     )
 
 
@@ -73,7 +73,7 @@ async def put_imported(tx: Transaction, user_id: UserId, codes: Sequence[Importe
     await remove_all(tx, user_id)
     if codes:
         await tx.execute(
-            insert(BackupCodeRow).values(
+            insert(BACKUP_CODES).values(
                 [
                     {
                         "user_id": user_id,
@@ -91,8 +91,8 @@ async def put_imported(tx: Transaction, user_id: UserId, codes: Sequence[Importe
 async def has_imported(tx: Transaction, user_id: UserId) -> bool:
     """Say whether the account has codes that another application made, used or not."""
     found = await tx.execute(
-        select(BackupCodeRow.id)
-        .where(BackupCodeRow.user_id == user_id, BackupCodeRow.selector.startswith(IMPORTED))
+        select(BACKUP_CODES.c.id)
+        .where(BACKUP_CODES.c.user_id == user_id, BACKUP_CODES.c.selector.startswith(IMPORTED))
         .limit(1)
     )
     return found.first() is not None
@@ -101,12 +101,12 @@ async def has_imported(tx: Transaction, user_id: UserId) -> bool:
 async def candidates(tx: Transaction, user_id: UserId, selector: str | None) -> list[StoredCode]:
     """Return the row that ``selector`` names, and those of imported codes, which nothing names; used or not."""
     rows = await tx.execute(
-        select(BackupCodeRow.id, BackupCodeRow.selector, BackupCodeRow.used_at, BackupCodeRow.code_hash)
+        select(BACKUP_CODES.c.id, BACKUP_CODES.c.selector, BACKUP_CODES.c.used_at, BACKUP_CODES.c.code_hash)
         .where(
-            BackupCodeRow.user_id == user_id,
-            or_(BackupCodeRow.selector == selector, BackupCodeRow.selector.startswith(IMPORTED)),
+            BACKUP_CODES.c.user_id == user_id,
+            or_(BACKUP_CODES.c.selector == selector, BACKUP_CODES.c.selector.startswith(IMPORTED)),
         )
-        .order_by(BackupCodeRow.id)
+        .order_by(BACKUP_CODES.c.id)
     )
     return [StoredCode(row.id, row.selector, row.used_at, row.code_hash) for row in rows]
 
@@ -118,10 +118,10 @@ async def spend(tx: Transaction, user_id: UserId, code_id: int, now: datetime) -
         CodeRefused: Another request got there first, or the set is dead.
     """
     spent = await tx.execute(
-        update(BackupCodeRow)
-        .where(BackupCodeRow.id == code_id, BackupCodeRow.user_id == user_id, BackupCodeRow.used_at.is_(None))
+        update(BACKUP_CODES)
+        .where(BACKUP_CODES.c.id == code_id, BACKUP_CODES.c.user_id == user_id, BACKUP_CODES.c.used_at.is_(None))
         .values(used_at=now)
-        .returning(BackupCodeRow.id)
+        .returning(BACKUP_CODES.c.id)
     )
     if spent.first() is None:
         raise CodeRefused("replayed")
@@ -132,11 +132,11 @@ async def count(tx: Transaction, user_id: UserId) -> BackupCodeCount | None:
     row = (
         await tx.execute(
             select(
-                func.count(BackupCodeRow.id).label("total"),
-                func.count(BackupCodeRow.used_at).label("used"),
-                func.count(BackupCodeRow.renewal_due_at).label("due"),
-                func.min(BackupCodeRow.created_at).label("created_at"),
-            ).where(BackupCodeRow.user_id == user_id)
+                func.count(BACKUP_CODES.c.id).label("total"),
+                func.count(BACKUP_CODES.c.used_at).label("used"),
+                func.count(BACKUP_CODES.c.renewal_due_at).label("due"),
+                func.min(BACKUP_CODES.c.created_at).label("created_at"),
+            ).where(BACKUP_CODES.c.user_id == user_id)
         )
     ).one()
     return BackupCodeCount(row.total, row.total - row.used, row.created_at, row.due > 0) if row.total else None
@@ -144,11 +144,11 @@ async def count(tx: Transaction, user_id: UserId) -> BackupCodeCount | None:
 
 async def remove_all(tx: Transaction, user_id: UserId) -> None:
     """Delete the account's codes, used and unused."""
-    await tx.execute(delete(BackupCodeRow).where(BackupCodeRow.user_id == user_id))
+    await tx.execute(delete(BACKUP_CODES).where(BACKUP_CODES.c.user_id == user_id))
 
 
 async def mark_all_due(tx: Transaction, now: datetime) -> Select[Any]:
     """Note that every unused code is to be renewed, and return whose are since now; they go on being good once."""
-    unused = (BackupCodeRow.used_at.is_(None), BackupCodeRow.renewal_due_at.is_(None))
-    await tx.execute(update(BackupCodeRow).where(*unused).values(renewal_due_at=now))
-    return select(BackupCodeRow.user_id).where(BackupCodeRow.renewal_due_at == now).distinct()
+    unused = (BACKUP_CODES.c.used_at.is_(None), BACKUP_CODES.c.renewal_due_at.is_(None))
+    await tx.execute(update(BACKUP_CODES).where(*unused).values(renewal_due_at=now))
+    return select(BACKUP_CODES.c.user_id).where(BACKUP_CODES.c.renewal_due_at == now).distinct()

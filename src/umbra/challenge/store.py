@@ -6,11 +6,11 @@ from sqlalchemy import ColumnElement, Select, bindparam, delete, select, update
 from sqlalchemy.sql.dml import UpdateBase
 
 from umbra.challenge.errors import ChallengeRefused
-from umbra.challenge.tables import ChallengeRow
+from umbra.challenge.tables import CHALLENGES
 from umbra.core.ids import ChallengeId, UserId
 from umbra.db.statements import count_rows, delete_some, insert_given, labelled
 from umbra.db.transaction import Statement, Transaction
-from umbra.users.tables import UserRow
+from umbra.users.tables import USERS
 from umbra.users.user import User
 
 LIFETIME = timedelta(minutes=5)
@@ -21,47 +21,47 @@ MOST_OPEN = 100
 
 _FIND = Statement(
     select(
-        ChallengeRow.id, UserRow.id.label("user_id"), *labelled(UserRow.username, UserRow.email, UserRow.is_operator)
+        CHALLENGES.c.id, USERS.c.id.label("user_id"), *labelled(USERS.c.username, USERS.c.email, USERS.c.is_operator)
     )
-    .join(UserRow, UserRow.id == ChallengeRow.user_id)
-    .where(ChallengeRow.token_hash == bindparam("token_hash"), UserRow.disabled_at.is_(None))
+    .join(USERS, USERS.c.id == CHALLENGES.c.user_id)
+    .where(CHALLENGES.c.token_hash == bindparam("token_hash"), USERS.c.disabled_at.is_(None))
 )
 
 
 _NEWEST = (
-    select(ChallengeRow.id)
-    .where(ChallengeRow.user_id == bindparam("user_id"))
-    .order_by(ChallengeRow.id.desc())
+    select(CHALLENGES.c.id)
+    .where(CHALLENGES.c.user_id == bindparam("user_id"))
+    .order_by(CHALLENGES.c.id.desc())
     .limit(MOST_OPEN - 1)
 )
 _END_OLDEST = Statement(
-    delete(ChallengeRow)
-    .where(ChallengeRow.user_id == bindparam("user_id"), ChallengeRow.id.not_in(_NEWEST))
-    .returning(ChallengeRow.id)
+    delete(CHALLENGES)
+    .where(CHALLENGES.c.user_id == bindparam("user_id"), CHALLENGES.c.id.not_in(_NEWEST))
+    .returning(CHALLENGES.c.id)
 )
 
 
 def opened(given: ColumnElement[bool]) -> UpdateBase:
     """Open a challenge; the only statement that does."""
     return insert_given(
-        ChallengeRow,
+        CHALLENGES,
         given,
         user_id="user_id",
         token_hash="token_hash",  # noqa: S106 - the name of a value
         created_at="now",
         expires_at="expires_at",
         guesses=0,
-    ).returning(ChallengeRow.id)
+    ).returning(CHALLENGES.c.id)
 
 
 def held_open(given: ColumnElement[bool]) -> Select[int]:
     """Lock a challenge that is still good for a guess."""
     return (
-        select(ChallengeRow.id)
+        select(CHALLENGES.c.id)
         .where(
-            ChallengeRow.id == bindparam("challenge_id"),
-            ChallengeRow.guesses < MOST_GUESSES,
-            ChallengeRow.expires_at > bindparam("now"),
+            CHALLENGES.c.id == bindparam("challenge_id"),
+            CHALLENGES.c.guesses < MOST_GUESSES,
+            CHALLENGES.c.expires_at > bindparam("now"),
             given,
         )
         .with_for_update()
@@ -71,19 +71,19 @@ def held_open(given: ColumnElement[bool]) -> Select[int]:
 def charged(given: ColumnElement[bool]) -> UpdateBase:
     """Count a guess against a challenge that is held."""
     return (
-        update(ChallengeRow)
-        .where(ChallengeRow.id == bindparam("challenge_id"), given)
-        .values(guesses=ChallengeRow.guesses + 1)
-        .returning(ChallengeRow.id)
+        update(CHALLENGES)
+        .where(CHALLENGES.c.id == bindparam("challenge_id"), given)
+        .values(guesses=CHALLENGES.c.guesses + 1)
+        .returning(CHALLENGES.c.id)
     )
 
 
 def spent(given: ColumnElement[bool]) -> UpdateBase:
     """Use a challenge up, at most once: the row that this statement deletes is the permission."""
     return (
-        delete(ChallengeRow)
-        .where(ChallengeRow.id == bindparam("challenge_id"), ChallengeRow.expires_at > bindparam("now"), given)
-        .returning(ChallengeRow.id)
+        delete(CHALLENGES)
+        .where(CHALLENGES.c.id == bindparam("challenge_id"), CHALLENGES.c.expires_at > bindparam("now"), given)
+        .returning(CHALLENGES.c.id)
     )
 
 
@@ -120,29 +120,29 @@ async def find(tx: Transaction, token_hash: str) -> Challenge:
 async def hand_back(tx: Transaction, challenge: Challenge) -> None:
     """Take one charge back, because the server failed to finish what the guess had earned."""
     await tx.execute(
-        update(ChallengeRow)
-        .where(ChallengeRow.id == challenge.id, ChallengeRow.guesses > 0)
-        .values(guesses=ChallengeRow.guesses - 1)
+        update(CHALLENGES)
+        .where(CHALLENGES.c.id == challenge.id, CHALLENGES.c.guesses > 0)
+        .values(guesses=CHALLENGES.c.guesses - 1)
     )
 
 
 async def end_all(tx: Transaction, user_id: UserId) -> None:
     """End every challenge of an account."""
-    await tx.execute(delete(ChallengeRow).where(ChallengeRow.user_id == user_id))
+    await tx.execute(delete(CHALLENGES).where(CHALLENGES.c.user_id == user_id))
 
 
 async def end_every(tx: Transaction) -> int:
     """End every challenge there is, and return how many that were."""
-    count = await count_rows(tx, ChallengeRow.id)
-    await tx.execute(delete(ChallengeRow))
+    count = await count_rows(tx, CHALLENGES.c.id)
+    await tx.execute(delete(CHALLENGES))
     return count
 
 
 async def delete_expired(tx: Transaction, now: datetime, limit: int) -> int:
     """Delete up to ``limit`` challenges that have expired, and return how many."""
-    return await delete_some(tx, ChallengeRow.id, ChallengeRow.expires_at <= now, limit)
+    return await delete_some(tx, CHALLENGES.c.id, CHALLENGES.c.expires_at <= now, limit)
 
 
 async def count_expired(tx: Transaction, now: datetime) -> int:
     """Return how many challenges had expired at a moment."""
-    return await count_rows(tx, ChallengeRow.id, ChallengeRow.expires_at <= now)
+    return await count_rows(tx, CHALLENGES.c.id, CHALLENGES.c.expires_at <= now)

@@ -4,7 +4,6 @@ from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Integer, MetaData
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.schema import CreateColumn
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -17,10 +16,8 @@ NAMES = {
 }
 
 
-class Base(DeclarativeBase):
-    """The tables, declared for their types and names; statements run on Core connections."""
-
-    metadata = MetaData(naming_convention=NAMES)
+METADATA = MetaData(naming_convention=NAMES)
+"""The tables."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -15,7 +15,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, MetaData
 
 from umbra.core.load import Load
-from umbra.db.base import Base
+from umbra.db.base import METADATA
 from umbra.db.shape import OURS, Shape
 from umbra.db.transaction import Transaction
 
@@ -35,7 +35,7 @@ class Database(ABC):
 
     def declared(self) -> MetaData:
         """Return every table of ours as it is to be here; ``db.migrate`` imports the modules that declare them."""
-        return Base.metadata
+        return METADATA
 
     @abstractmethod
     def begin(self) -> AbstractAsyncContextManager[Transaction]:

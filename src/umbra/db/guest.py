@@ -31,11 +31,11 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import conv
 from sqlalchemy.types import TypeEngine
 
-from umbra.db.base import Base, PasswordVersion, UserKey, UtcDateTime
+from umbra.db.base import METADATA, PasswordVersion, UserKey, UtcDateTime
 from umbra.db.revision import VERSION_TABLE, VERSIONS
 from umbra.db.shape import Shape
 
-USERS = "users"
+ACCOUNTS = "users"
 STAND_ALONE = frozenset({"email_proofs", "mail_links", "mail_outbox", "removed_authenticators"})
 """What the server has for its mail; a host hears of events and mails what it likes, and no statement of ours that runs
 there names it."""
@@ -86,7 +86,7 @@ class Guest:
         self.shape = Shape(prefix, accounts.key.type, of_account, owns_accounts=False)
         self.metadata = MetaData()
         self.versions = table(self.shape.name(VERSION_TABLE), column("version_num", String))
-        users = Base.metadata.tables[USERS]
+        users = METADATA.tables[ACCOUNTS]
         theirs = accounts.in_place_of_ours()
         self.tables: dict[FromClause, FromClause] = {users: accounts.table, VERSIONS: self.versions}
         self.columns: dict[ColumnElement[Any], ColumnElement[Any]] = {one: theirs[one.key] for one in users.columns}
@@ -157,7 +157,7 @@ class Guest:
                 referred = element.column
                 target = (
                     self._accounts.key
-                    if referred.table.name == USERS
+                    if referred.table.name == ACCOUNTS
                     else f"{self.shape.name(referred.table.name)}.{referred.name}"
                 )
                 return ForeignKeyConstraint(columns, [target], name=self._name(one.name), ondelete=one.ondelete)
@@ -169,7 +169,7 @@ class Guest:
 
 def _shared() -> dict[str, Table]:
     """Return the tables that a host gets."""
-    return {name: table for name, table in Base.metadata.tables.items() if name not in {USERS, *STAND_ALONE}}
+    return {name: table for name, table in METADATA.tables.items() if name not in {ACCOUNTS, *STAND_ALONE}}
 
 
 class _GuestCompiler:

@@ -18,7 +18,7 @@ from umbra.browsers import tables as browsers
 from umbra.challenge import tables as challenge
 from umbra.core.errors import Misconfigured
 from umbra.db import state
-from umbra.db.base import Base
+from umbra.db.base import METADATA
 from umbra.db.database import Database
 from umbra.db.revision import VERSION_TABLE
 from umbra.db.shape import Shape
@@ -41,7 +41,7 @@ _DECLARED = (
 
 def metadata() -> MetaData:
     """Return every table that Umbra declares."""
-    return Base.metadata
+    return METADATA
 
 
 def here() -> Shape:

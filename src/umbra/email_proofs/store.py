@@ -9,8 +9,8 @@ from umbra.core.ids import SessionId, UserId
 from umbra.core.proof import CodeRefused
 from umbra.db.statements import delete_some, insert
 from umbra.db.transaction import Transaction
-from umbra.email_proofs.tables import EmailProofRow
-from umbra.users.tables import UserRow
+from umbra.email_proofs.tables import EMAIL_PROOFS
+from umbra.users.tables import USERS
 
 LIFETIME = timedelta(minutes=10)
 """Of a code, and then of what it proved: NIST SP 800-63B-4, 3.1.3.2, has a code sent over a network live so long."""
@@ -39,9 +39,9 @@ async def begin(
         "proved_at": None,
     }
     await tx.execute(
-        insert(EmailProofRow)
+        insert(EMAIL_PROOFS)
         .values(user_id=user_id, session_id=session_id, **code)
-        .on_conflict_do_update(index_elements=[EmailProofRow.session_id], set_=code)
+        .on_conflict_do_update(index_elements=[EMAIL_PROOFS.c.session_id], set_=code)
     )
 
 
@@ -52,14 +52,14 @@ async def charge(tx: Transaction, session_id: SessionId, now: datetime) -> Maile
         CodeRefused: None waits: no code was sent, or it is used, or over, or was guessed at five times.
     """
     charged = await tx.execute(
-        update(EmailProofRow)
+        update(EMAIL_PROOFS)
         .where(
-            EmailProofRow.session_id == session_id,
-            EmailProofRow.guesses < MOST_GUESSES,
+            EMAIL_PROOFS.c.session_id == session_id,
+            EMAIL_PROOFS.c.guesses < MOST_GUESSES,
             _waits(now),
         )
-        .values(guesses=EmailProofRow.guesses + 1)
-        .returning(EmailProofRow.id, EmailProofRow.address, EmailProofRow.code_hash)
+        .values(guesses=EMAIL_PROOFS.c.guesses + 1)
+        .returning(EMAIL_PROOFS.c.id, EMAIL_PROOFS.c.address, EMAIL_PROOFS.c.code_hash)
     )
     row = charged.one_or_none()
     if row is None:
@@ -76,10 +76,10 @@ async def spend(tx: Transaction, mailed: Mailed, now: datetime) -> None:
         CodeRefused: Another request got there first, or the code is over.
     """
     spent = await tx.execute(
-        update(EmailProofRow)
-        .where(EmailProofRow.id == mailed.id, EmailProofRow.code_hash == mailed.code_hash, _waits(now))
+        update(EMAIL_PROOFS)
+        .where(EMAIL_PROOFS.c.id == mailed.id, EMAIL_PROOFS.c.code_hash == mailed.code_hash, _waits(now))
         .values(proved_at=now, expires_at=now + LIFETIME)
-        .returning(EmailProofRow.id)
+        .returning(EMAIL_PROOFS.c.id)
     )
     if spent.first() is None:
         raise CodeRefused("replayed")
@@ -88,14 +88,14 @@ async def spend(tx: Transaction, mailed: Mailed, now: datetime) -> None:
 async def is_owed(tx: Transaction, user_id: UserId, session_id: SessionId, now: datetime) -> bool:
     """Say whether the account has an address that this session has not proved within ten minutes."""
     proved = exists().where(
-        EmailProofRow.session_id == session_id,
-        EmailProofRow.user_id == user_id,
-        EmailProofRow.address == UserRow.email,
-        EmailProofRow.proved_at.is_not(None),
-        EmailProofRow.expires_at > now,
+        EMAIL_PROOFS.c.session_id == session_id,
+        EMAIL_PROOFS.c.user_id == user_id,
+        EMAIL_PROOFS.c.address == USERS.c.email,
+        EMAIL_PROOFS.c.proved_at.is_not(None),
+        EMAIL_PROOFS.c.expires_at > now,
     )
     owed = await tx.execute(
-        select(UserRow.id).where(UserRow.id == user_id, UserRow.email.is_not(None), ~proved.correlate(UserRow))
+        select(USERS.c.id).where(USERS.c.id == user_id, USERS.c.email.is_not(None), ~proved.correlate(USERS))
     )
     return owed.first() is not None
 
@@ -103,8 +103,8 @@ async def is_owed(tx: Transaction, user_id: UserId, session_id: SessionId, now: 
 async def waiting_for(tx: Transaction, session_id: SessionId, now: datetime) -> str | None:
     """Return the address whose code waits for this session."""
     found = await tx.execute(
-        select(EmailProofRow.address).where(
-            EmailProofRow.session_id == session_id, EmailProofRow.guesses < MOST_GUESSES, _waits(now)
+        select(EMAIL_PROOFS.c.address).where(
+            EMAIL_PROOFS.c.session_id == session_id, EMAIL_PROOFS.c.guesses < MOST_GUESSES, _waits(now)
         )
     )
     return found.scalar_one_or_none()
@@ -112,16 +112,16 @@ async def waiting_for(tx: Transaction, session_id: SessionId, now: datetime) -> 
 
 async def void(tx: Transaction, user_id: UserId, *, besides: str | None) -> None:
     """Forget all that was mailed to the account and proved, save at one address: the one that it has now."""
-    others = EmailProofRow.user_id == user_id
+    others = EMAIL_PROOFS.c.user_id == user_id
     if besides is not None:
-        others = and_(others, EmailProofRow.address != besides)
-    await tx.execute(delete(EmailProofRow).where(others))
+        others = and_(others, EMAIL_PROOFS.c.address != besides)
+    await tx.execute(delete(EMAIL_PROOFS).where(others))
 
 
 async def delete_expired(tx: Transaction, now: datetime, limit: int) -> int:
     """Delete up to ``limit`` codes and proofs that are over, and return how many."""
-    return await delete_some(tx, EmailProofRow.id, EmailProofRow.expires_at <= now, limit)
+    return await delete_some(tx, EMAIL_PROOFS.c.id, EMAIL_PROOFS.c.expires_at <= now, limit)
 
 
 def _waits(now: datetime) -> ColumnElement[bool]:
-    return and_(EmailProofRow.proved_at.is_(None), EmailProofRow.expires_at > now)
+    return and_(EMAIL_PROOFS.c.proved_at.is_(None), EMAIL_PROOFS.c.expires_at > now)

@@ -9,8 +9,8 @@ from umbra.db.statements import delete_some, insert
 from umbra.db.transaction import Statement, Transaction
 from umbra.links.errors import LinkRefused
 from umbra.links.purposes import LIFETIMES, Purpose
-from umbra.links.tables import LinkRow
-from umbra.users.tables import UserRow
+from umbra.links.tables import LINKS
+from umbra.users.tables import USERS
 from umbra.users.user import User
 
 
@@ -24,35 +24,35 @@ class Link:
     user: User
 
 
-_IS_UNSPENT = and_(LinkRow.used_at.is_(None), LinkRow.expires_at > bindparam("now"))
+_IS_UNSPENT = and_(LINKS.c.used_at.is_(None), LINKS.c.expires_at > bindparam("now"))
 
 _MAY_USE = and_(
-    UserRow.id == LinkRow.user_id,
-    UserRow.disabled_at.is_(None),
-    or_(LinkRow.purpose != Purpose.RESET_PASSWORD, UserRow.email == LinkRow.address),
+    USERS.c.id == LINKS.c.user_id,
+    USERS.c.disabled_at.is_(None),
+    or_(LINKS.c.purpose != Purpose.RESET_PASSWORD, USERS.c.email == LINKS.c.address),
 )
 """A password is set anew only by whoever reads the mail of the address that the account has now; what takes a thief's
 doings back is for whoever read it before the thief."""
 
 _FIND = Statement(
     select(
-        LinkRow.id,
-        LinkRow.purpose,
-        LinkRow.created_at,
-        UserRow.id.label("user_id"),
-        UserRow.username,
-        UserRow.email,
-        UserRow.is_operator,
+        LINKS.c.id,
+        LINKS.c.purpose,
+        LINKS.c.created_at,
+        USERS.c.id.label("user_id"),
+        USERS.c.username,
+        USERS.c.email,
+        USERS.c.is_operator,
     )
-    .join(UserRow, UserRow.id == LinkRow.user_id)
-    .where(LinkRow.token_hash == bindparam("token_hash"), _IS_UNSPENT, _MAY_USE)
+    .join(USERS, USERS.c.id == LINKS.c.user_id)
+    .where(LINKS.c.token_hash == bindparam("token_hash"), _IS_UNSPENT, _MAY_USE)
 )
 
 _SPEND = Statement(
-    update(LinkRow)
-    .where(LinkRow.id == bindparam("link_id"), _IS_UNSPENT, exists().where(_MAY_USE))
+    update(LINKS)
+    .where(LINKS.c.id == bindparam("link_id"), _IS_UNSPENT, exists().where(_MAY_USE))
     .values(used_at=bindparam("now"))
-    .returning(LinkRow.id)
+    .returning(LINKS.c.id)
 )
 
 
@@ -61,7 +61,7 @@ async def put(
 ) -> None:
     """Keep a link that a mail to ``address`` is about to hold; it counts from what the mail tells of."""
     await tx.execute(
-        insert(LinkRow)
+        insert(LINKS)
         .values(
             user_id=user_id,
             purpose=purpose.value,
@@ -70,7 +70,7 @@ async def put(
             created_at=happened_at,
             expires_at=happened_at + LIFETIMES[purpose],
         )
-        .returning(LinkRow.id)
+        .returning(LINKS.c.id)
     )
 
 
@@ -102,17 +102,17 @@ async def void(tx: Transaction, user_id: UserId, purpose: Purpose, *, since: dat
 
     The caller holds the account's row.
     """
-    dead = [LinkRow.user_id == user_id, LinkRow.purpose == purpose.value, LinkRow.used_at.is_(None)]
+    dead = [LINKS.c.user_id == user_id, LINKS.c.purpose == purpose.value, LINKS.c.used_at.is_(None)]
     if since is not None:
-        dead.append(LinkRow.created_at >= since)
-    await tx.execute(delete(LinkRow).where(*dead))
+        dead.append(LINKS.c.created_at >= since)
+    await tx.execute(delete(LINKS).where(*dead))
 
 
 async def void_every(tx: Transaction) -> None:
     """Make every link there is worthless: of a restored database nobody knows which were used."""
-    await tx.execute(delete(LinkRow))
+    await tx.execute(delete(LINKS))
 
 
 async def delete_expired(tx: Transaction, now: datetime, limit: int) -> int:
     """Delete up to ``limit`` links that are out of date, used or not, and return how many."""
-    return await delete_some(tx, LinkRow.id, LinkRow.expires_at <= now, limit)
+    return await delete_some(tx, LINKS.c.id, LINKS.c.expires_at <= now, limit)

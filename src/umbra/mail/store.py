@@ -17,7 +17,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.orm import aliased
 from sqlalchemy.sql.dml import UpdateBase
 
 from umbra.core.entropy import Entropy
@@ -27,8 +26,8 @@ from umbra.db.base import UtcDateTime
 from umbra.db.statements import count_rows, delete_some
 from umbra.db.transaction import Chain, Statement, Transaction
 from umbra.mail.kinds import Kind, limit_of
-from umbra.mail.tables import OutboxRow
-from umbra.users.tables import UserRow
+from umbra.mail.tables import OUTBOX
+from umbra.users.tables import USERS
 
 KEPT_FOR = timedelta(days=7)
 """How long a mail can be looked at in the queue, sent or not."""
@@ -42,9 +41,9 @@ LEASE = timedelta(minutes=10)
 _queued_lately = (
     select(func.count())
     .where(
-        OutboxRow.user_id == bindparam("user_id"),
-        OutboxRow.kind == bindparam("mail_kind"),
-        OutboxRow.created_at > bindparam("mails_since"),
+        OUTBOX.c.user_id == bindparam("user_id"),
+        OUTBOX.c.kind == bindparam("mail_kind"),
+        OUTBOX.c.created_at > bindparam("mails_since"),
     )
     .scalar_subquery()
 )
@@ -53,9 +52,9 @@ _queued_lately = (
 def queued(given: ColumnElement[bool]) -> UpdateBase:
     """Put a mail to the account into the queue, if there is an address: the one that is given, or the account's."""
     now = bindparam("now", type_=UtcDateTime)
-    recipient = func.coalesce(bindparam("mail_to", type_=String), UserRow.email)
-    mail = {
-        "user_id": UserRow.id,
+    recipient = func.coalesce(bindparam("mail_to", type_=String), USERS.c.email)
+    mail: dict[str, ColumnElement[Any]] = {
+        "user_id": USERS.c.id,
         "recipient": recipient,
         "kind": bindparam("mail_kind", type_=String),
         "message_id": bindparam("message_id", type_=String),
@@ -65,12 +64,12 @@ def queued(given: ColumnElement[bool]) -> UpdateBase:
         "attempts": literal(0),
     }
     wanted = select(*mail.values()).where(
-        UserRow.id == bindparam("user_id"),
+        USERS.c.id == bindparam("user_id"),
         recipient.is_not(None),
         _queued_lately < bindparam("most_mails", type_=Integer),
         given,
     )
-    return insert(OutboxRow).from_select(list(mail), wanted).returning(OutboxRow.id)
+    return insert(OUTBOX).from_select(list(mail), wanted).returning(OUTBOX.c.id)
 
 
 _QUEUE = Chain(queued)
@@ -111,9 +110,9 @@ async def full_until(tx: Transaction, user_id: UserId, kind: Kind, now: datetime
     """Return when there may be another mail of that kind to the account, or ``None`` if there may be one now."""
     limit = limit_of(kind)
     mails = await tx.execute(
-        select(OutboxRow.created_at)
-        .where(OutboxRow.user_id == user_id, OutboxRow.kind == kind.value, OutboxRow.created_at > now - limit.within)
-        .order_by(OutboxRow.created_at.desc())
+        select(OUTBOX.c.created_at)
+        .where(OUTBOX.c.user_id == user_id, OUTBOX.c.kind == kind.value, OUTBOX.c.created_at > now - limit.within)
+        .order_by(OUTBOX.c.created_at.desc())
         .limit(1)
         .offset(limit.most - 1)
     )
@@ -136,24 +135,24 @@ class Mail:
     attempts: int = 0
 
 
-_due = aliased(OutboxRow)
+_due = OUTBOX.alias().c
 _DUE = select(_due.id).where(_due.next_attempt_at <= bindparam("now")).order_by(_due.id).limit(1)
 _IS_DUE = Statement(_DUE)
 
 _CLAIM = Statement(
-    update(OutboxRow)
-    .where(OutboxRow.id == _DUE.scalar_subquery(), OutboxRow.next_attempt_at <= bindparam("now"))
-    .values(attempts=OutboxRow.attempts + 1, next_attempt_at=bindparam("lease_ends"))
+    update(OUTBOX)
+    .where(OUTBOX.c.id == _DUE.scalar_subquery(), OUTBOX.c.next_attempt_at <= bindparam("now"))
+    .values(attempts=OUTBOX.c.attempts + 1, next_attempt_at=bindparam("lease_ends"))
     .returning(
-        OutboxRow.kind,
-        OutboxRow.recipient,
-        select(UserRow.username).where(UserRow.id == OutboxRow.user_id).correlate(OutboxRow).scalar_subquery(),
-        OutboxRow.message_id,
-        OutboxRow.created_at,
-        OutboxRow.detail,
-        OutboxRow.id,
-        OutboxRow.user_id,
-        OutboxRow.attempts,
+        OUTBOX.c.kind,
+        OUTBOX.c.recipient,
+        select(USERS.c.username).where(USERS.c.id == OUTBOX.c.user_id).correlate(OUTBOX).scalar_subquery(),
+        OUTBOX.c.message_id,
+        OUTBOX.c.created_at,
+        OUTBOX.c.detail,
+        OUTBOX.c.id,
+        OUTBOX.c.user_id,
+        OUTBOX.c.attempts,
     )
 )
 
@@ -185,8 +184,8 @@ async def settle_failed(tx: Transaction, mail: Mail, error: str, next_attempt_at
 
 async def _settle(tx: Transaction, mail: Mail, **values: Any) -> bool:
     """Change a mail, unless somebody has claimed it anew since our lease ended."""
-    mine = (OutboxRow.id == mail.id, OutboxRow.attempts == mail.attempts, OutboxRow.sent_at.is_(None))
-    settled = await tx.execute(update(OutboxRow).where(*mine).values(**values).returning(OutboxRow.id))
+    mine = (OUTBOX.c.id == mail.id, OUTBOX.c.attempts == mail.attempts, OUTBOX.c.sent_at.is_(None))
+    settled = await tx.execute(update(OUTBOX).where(*mine).values(**values).returning(OUTBOX.c.id))
     return settled.first() is not None
 
 
@@ -216,17 +215,17 @@ async def newest(tx: Transaction, limit: int) -> list[Queued]:
     """Return the last ``limit`` mails, the newest first."""
     rows = await tx.execute(
         select(
-            OutboxRow.id,
-            OutboxRow.created_at,
-            OutboxRow.kind,
-            OutboxRow.user_id,
-            OutboxRow.recipient,
-            OutboxRow.attempts,
-            OutboxRow.next_attempt_at,
-            OutboxRow.sent_at,
-            OutboxRow.last_error,
+            OUTBOX.c.id,
+            OUTBOX.c.created_at,
+            OUTBOX.c.kind,
+            OUTBOX.c.user_id,
+            OUTBOX.c.recipient,
+            OUTBOX.c.attempts,
+            OUTBOX.c.next_attempt_at,
+            OUTBOX.c.sent_at,
+            OUTBOX.c.last_error,
         )
-        .order_by(OutboxRow.id.desc())
+        .order_by(OUTBOX.c.id.desc())
         .limit(limit)
     )
     return [Queued(*row) for row in rows]
@@ -246,10 +245,10 @@ async def backlog(tx: Transaction) -> Backlog:
     row = (
         await tx.execute(
             select(
-                func.count(OutboxRow.next_attempt_at).label("waiting"),
-                (func.count() - func.count(OutboxRow.next_attempt_at)).label("given_up"),
-                func.min(OutboxRow.created_at).filter(OutboxRow.next_attempt_at.is_not(None)).label("oldest"),
-            ).where(OutboxRow.sent_at.is_(None))
+                func.count(OUTBOX.c.next_attempt_at).label("waiting"),
+                (func.count() - func.count(OUTBOX.c.next_attempt_at)).label("given_up"),
+                func.min(OUTBOX.c.created_at).filter(OUTBOX.c.next_attempt_at.is_not(None)).label("oldest"),
+            ).where(OUTBOX.c.sent_at.is_(None))
         )
     ).one()
     return Backlog(row.waiting, row.given_up, row.oldest)
@@ -258,28 +257,28 @@ async def backlog(tx: Transaction) -> Backlog:
 async def queue_for(tx: Transaction, accounts: Select[Any], told: dict[str, Any]) -> None:
     """Put a mail with the values of ``queueing`` to each of many accounts into the queue, if it has an address."""
     now = literal(told["now"], UtcDateTime)
-    mail = {
-        "user_id": UserRow.id,
-        "recipient": UserRow.email,
+    mail: dict[str, ColumnElement[Any]] = {
+        "user_id": USERS.c.id,
+        "recipient": USERS.c.email,
         "kind": literal(told["mail_kind"], String),
-        "message_id": literal(f"{told['message_id']}.", String).concat(cast(UserRow.id, String)),
+        "message_id": literal(f"{told['message_id']}.", String).concat(cast(USERS.c.id, String)),
         "detail": literal(told["mail_detail"], JSON),
         "created_at": now,
         "next_attempt_at": now,
         "attempts": literal(0),
     }
-    wanted = select(*mail.values()).where(UserRow.id.in_(accounts), UserRow.email.is_not(None))
-    await tx.execute(insert(OutboxRow).from_select(list(mail), wanted))
+    wanted = select(*mail.values()).where(USERS.c.id.in_(accounts), USERS.c.email.is_not(None))
+    await tx.execute(insert(OUTBOX).from_select(list(mail), wanted))
 
 
 async def give_up_every(tx: Transaction, *, besides: Kind) -> int:
     """Give up every mail that waits, save those of one kind, and return how many."""
-    waiting = and_(OutboxRow.next_attempt_at.is_not(None), OutboxRow.kind != besides)
-    count = await count_rows(tx, OutboxRow.id, waiting)
-    await tx.execute(update(OutboxRow).where(waiting).values(next_attempt_at=None, last_error=RESTORED))
+    waiting = and_(OUTBOX.c.next_attempt_at.is_not(None), OUTBOX.c.kind != besides)
+    count = await count_rows(tx, OUTBOX.c.id, waiting)
+    await tx.execute(update(OUTBOX).where(waiting).values(next_attempt_at=None, last_error=RESTORED))
     return count
 
 
 async def delete_old(tx: Transaction, now: datetime, limit: int) -> int:
     """Delete up to ``limit`` mails that nobody looks at any more, and return how many."""
-    return await delete_some(tx, OutboxRow.id, OutboxRow.created_at <= now - KEPT_FOR, limit)
+    return await delete_some(tx, OUTBOX.c.id, OUTBOX.c.created_at <= now - KEPT_FOR, limit)

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Row, Select, bindparam, select, update
 from umbra.core.ids import UserId
 from umbra.db.statements import labelled
 from umbra.db.transaction import Chain, Transaction
-from umbra.users.tables import UserRow
+from umbra.users.tables import USERS
 from umbra.users.user import User
 
 
@@ -24,15 +24,15 @@ def found(given: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     """Look up the account of a folded name, disabled ones too."""
     return select(
         *labelled(
-            UserRow.id,
-            UserRow.username,
-            UserRow.email,
-            UserRow.is_operator,
-            UserRow.password_version,
-            UserRow.password_hash,
+            USERS.c.id,
+            USERS.c.username,
+            USERS.c.email,
+            USERS.c.is_operator,
+            USERS.c.password_version,
+            USERS.c.password_hash,
         ),
-        UserRow.disabled_at.is_not(None).label("is_disabled"),
-    ).where(UserRow.username_key == bindparam("username_key"), given)
+        USERS.c.disabled_at.is_not(None).label("is_disabled"),
+    ).where(USERS.c.username_key == bindparam("username_key"), given)
 
 
 def held_unchanged(given: ColumnElement[bool]) -> Select[int]:
@@ -42,11 +42,11 @@ def held_unchanged(given: ColumnElement[bool]) -> Select[int]:
     disabling therefore comes wholly before it or wholly after it, and then ends what it made.
     """
     return (
-        select(*labelled(UserRow.id))
+        select(*labelled(USERS.c.id))
         .where(
-            UserRow.id == bindparam("user_id"),
-            UserRow.password_version == bindparam("version"),
-            UserRow.disabled_at.is_(None),
+            USERS.c.id == bindparam("user_id"),
+            USERS.c.password_version == bindparam("version"),
+            USERS.c.disabled_at.is_(None),
             given,
         )
         .with_for_update(key_share=True)
@@ -72,13 +72,13 @@ def stored_password_of(row: Row[*tuple[Any, ...]] | None) -> StoredPassword | No
 
 async def rehash(tx: Transaction, user_id: UserId, password_hash: str) -> None:
     """Store another hash of the same password; the caller holds the account's row."""
-    await tx.execute(update(UserRow).where(UserRow.id == user_id).values(password_hash=password_hash))
+    await tx.execute(update(USERS).where(USERS.c.id == user_id).values(password_hash=password_hash))
 
 
 async def change(tx: Transaction, user_id: UserId, password_hash: str) -> None:
     """Store the hash of another password, which ends every check of the old one; the caller holds the account's row."""
     await tx.execute(
-        update(UserRow)
-        .where(UserRow.id == user_id)
-        .values(password_hash=password_hash, password_version=UserRow.password_version + 1)
+        update(USERS)
+        .where(USERS.c.id == user_id)
+        .values(password_hash=password_hash, password_version=USERS.c.password_version + 1)
     )

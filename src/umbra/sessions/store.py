@@ -11,26 +11,26 @@ from umbra.db.statements import count_rows, delete_some, insert_given
 from umbra.db.transaction import Chain, Statement, Transaction
 from umbra.sessions.errors import NotAuthenticated
 from umbra.sessions.session import Current, Session
-from umbra.sessions.tables import SessionRow
-from umbra.users.tables import UserRow
+from umbra.sessions.tables import SESSIONS
+from umbra.users.tables import USERS
 from umbra.users.user import User
 
 _SESSION = (
-    SessionRow.id,
-    SessionRow.created_at,
-    SessionRow.last_seen_at,
-    SessionRow.expires_at,
-    SessionRow.authenticated_at,
-    SessionRow.second_factor_at,
-    SessionRow.ip,
-    SessionRow.user_agent,
+    SESSIONS.c.id,
+    SESSIONS.c.created_at,
+    SESSIONS.c.last_seen_at,
+    SESSIONS.c.expires_at,
+    SESSIONS.c.authenticated_at,
+    SESSIONS.c.second_factor_at,
+    SESSIONS.c.ip,
+    SESSIONS.c.user_agent,
 )
 
 
 def created(given: ColumnElement[bool]) -> UpdateBase:
     """Begin a session; the only statement that does."""
     return insert_given(
-        SessionRow,
+        SESSIONS,
         given,
         user_id="user_id",
         token_hash="token_hash",  # noqa: S106 - the name of a value
@@ -47,11 +47,11 @@ def created(given: ColumnElement[bool]) -> UpdateBase:
 def renewed(given: ColumnElement[bool]) -> UpdateBase:
     """Give a session a new token and a fresh proof, at most once for each token that it had."""
     return (
-        update(SessionRow)
+        update(SESSIONS)
         .where(
-            SessionRow.id == bindparam("session_id"),
-            SessionRow.token_hash == bindparam("old_token_hash"),
-            SessionRow.revoked_at.is_(None),
+            SESSIONS.c.id == bindparam("session_id"),
+            SESSIONS.c.token_hash == bindparam("old_token_hash"),
+            SESSIONS.c.revoked_at.is_(None),
             given,
         )
         .values(
@@ -68,22 +68,22 @@ _CREATE = Chain(created)
 _RENEW = Chain(renewed)
 
 _FIND = Statement(
-    select(*_SESSION, UserRow.id.label("owner_id"), UserRow.username, UserRow.email, UserRow.is_operator)
-    .join(UserRow, UserRow.id == SessionRow.user_id)
+    select(*_SESSION, USERS.c.id.label("owner_id"), USERS.c.username, USERS.c.email, USERS.c.is_operator)
+    .join(USERS, USERS.c.id == SESSIONS.c.user_id)
     .where(
-        SessionRow.token_hash == bindparam("token_hash"),
-        SessionRow.revoked_at.is_(None),
-        SessionRow.expires_at > bindparam("now"),
-        SessionRow.last_seen_at > bindparam("idle_since"),
-        UserRow.disabled_at.is_(None),
+        SESSIONS.c.token_hash == bindparam("token_hash"),
+        SESSIONS.c.revoked_at.is_(None),
+        SESSIONS.c.expires_at > bindparam("now"),
+        SESSIONS.c.last_seen_at > bindparam("idle_since"),
+        USERS.c.disabled_at.is_(None),
     )
 )
 
 _TOUCH = Statement(
-    update(SessionRow)
-    .where(SessionRow.id == bindparam("session_id"), SessionRow.last_seen_at < bindparam("now"))
+    update(SESSIONS)
+    .where(SESSIONS.c.id == bindparam("session_id"), SESSIONS.c.last_seen_at < bindparam("now"))
     .values(last_seen_at=bindparam("now"))
-    .returning(SessionRow.id)
+    .returning(SESSIONS.c.id)
 )
 
 
@@ -159,8 +159,8 @@ async def alive(tx: Transaction, user_id: UserId, now: datetime, idle: timedelta
     """Return the account's sessions, the one used last first."""
     rows = await tx.execute(
         select(*_SESSION)
-        .where(SessionRow.user_id == user_id, _is_alive(now, idle))
-        .order_by(SessionRow.last_seen_at.desc(), SessionRow.id.desc())
+        .where(SESSIONS.c.user_id == user_id, _is_alive(now, idle))
+        .order_by(SESSIONS.c.last_seen_at.desc(), SESSIONS.c.id.desc())
     )
     return [session_of(row) for row in rows]
 
@@ -168,10 +168,10 @@ async def alive(tx: Transaction, user_id: UserId, now: datetime, idle: timedelta
 async def end(tx: Transaction, user_id: UserId, session_id: SessionId, now: datetime, idle: timedelta) -> bool:
     """End one session, and say whether the account had it, alive."""
     ended = await tx.execute(
-        update(SessionRow)
-        .where(SessionRow.id == session_id, SessionRow.user_id == user_id, _is_alive(now, idle))
+        update(SESSIONS)
+        .where(SESSIONS.c.id == session_id, SESSIONS.c.user_id == user_id, _is_alive(now, idle))
         .values(revoked_at=now)
-        .returning(SessionRow.id)
+        .returning(SESSIONS.c.id)
     )
     return ended.first() is not None
 
@@ -180,30 +180,30 @@ async def end_all(
     tx: Transaction, user_id: UserId, now: datetime, *, idle: timedelta, besides: SessionId | None = None
 ) -> int:
     """End the account's sessions, save one, and return how many were alive."""
-    mine: list[ColumnElement[bool]] = [SessionRow.user_id == user_id]
+    mine: list[ColumnElement[bool]] = [SESSIONS.c.user_id == user_id]
     if besides is not None:
-        mine.append(SessionRow.id != besides)
+        mine.append(SESSIONS.c.id != besides)
     ended = await tx.execute(
-        update(SessionRow).where(*mine, _is_alive(now, idle)).values(revoked_at=now).returning(SessionRow.id)
+        update(SESSIONS).where(*mine, _is_alive(now, idle)).values(revoked_at=now).returning(SESSIONS.c.id)
     )
     count = len(ended.all())
-    await tx.execute(update(SessionRow).where(*mine, SessionRow.revoked_at.is_(None)).values(revoked_at=now))
+    await tx.execute(update(SESSIONS).where(*mine, SESSIONS.c.revoked_at.is_(None)).values(revoked_at=now))
     return count
 
 
 async def end_since(tx: Transaction, user_id: UserId, since: datetime, now: datetime) -> None:
     """End the account's sessions that were begun, or proven anew, at a moment or after it."""
     await tx.execute(
-        update(SessionRow)
-        .where(SessionRow.user_id == user_id, SessionRow.authenticated_at >= since, SessionRow.revoked_at.is_(None))
+        update(SESSIONS)
+        .where(SESSIONS.c.user_id == user_id, SESSIONS.c.authenticated_at >= since, SESSIONS.c.revoked_at.is_(None))
         .values(revoked_at=now)
     )
 
 
 async def end_every(tx: Transaction) -> int:
     """End every session there is, and return how many that were, whoever's and in whatever state."""
-    count = await count_rows(tx, SessionRow.id)
-    await tx.execute(delete(SessionRow))
+    count = await count_rows(tx, SESSIONS.c.id)
+    await tx.execute(delete(SESSIONS))
     return count
 
 
@@ -212,20 +212,20 @@ async def delete_expired(tx: Transaction, now: datetime, idle: timedelta, limit:
 
     An ended session stays until it would have expired, which changes nothing: nobody can use it.
     """
-    return await delete_some(tx, SessionRow.id, _is_past_a_limit(now, idle), limit)
+    return await delete_some(tx, SESSIONS.c.id, _is_past_a_limit(now, idle), limit)
 
 
 async def count_expired(tx: Transaction, now: datetime, idle: timedelta) -> int:
     """Return how many sessions were past a limit at a moment."""
-    return await count_rows(tx, SessionRow.id, _is_past_a_limit(now, idle))
+    return await count_rows(tx, SESSIONS.c.id, _is_past_a_limit(now, idle))
 
 
 def _is_past_a_limit(now: datetime, idle: timedelta) -> ColumnElement[bool]:
-    return or_(SessionRow.expires_at <= now, SessionRow.last_seen_at <= now - idle)
+    return or_(SESSIONS.c.expires_at <= now, SESSIONS.c.last_seen_at <= now - idle)
 
 
 def _is_alive(now: datetime, idle: timedelta) -> ColumnElement[bool]:
-    return and_(SessionRow.revoked_at.is_(None), SessionRow.expires_at > now, SessionRow.last_seen_at > now - idle)
+    return and_(SESSIONS.c.revoked_at.is_(None), SESSIONS.c.expires_at > now, SESSIONS.c.last_seen_at > now - idle)
 
 
 def session_of(row: Row[*tuple[Any, ...]] | None) -> Session:

@@ -1,30 +1,31 @@
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import Column, ForeignKey, Index, Named, String, Table, TypedColumns
 
-from umbra.db.base import Base, UserKey, UtcDateTime
+from umbra.db.base import METADATA, UserKey, UtcDateTime
 
 
-class SessionRow(Base):
-    """Somebody being signed in."""
+class _Session(TypedColumns):
+    id: Named[int] = Column(primary_key=True)
+    user_id: Named[int] = Column(UserKey, ForeignKey("users.id", ondelete="CASCADE"))
+    token_hash: Named[str] = Column(String(64), unique=True)
+    created_at: Named[datetime] = Column(UtcDateTime)
+    last_seen_at: Named[datetime] = Column(UtcDateTime)
+    expires_at: Named[datetime] = Column(UtcDateTime)  # the absolute limit; activity does not move it
+    revoked_at: Named[datetime | None] = Column(UtcDateTime)
+    authenticated_at: Named[datetime] = Column(UtcDateTime)
+    second_factor_at: Named[datetime | None] = Column(UtcDateTime)
+    ip: Named[str | None] = Column(String(64))
+    user_agent: Named[str | None] = Column(String(256))
 
-    __tablename__ = "user_sessions"
-    __table_args__ = (
-        Index("ix_user_sessions_user_id", "user_id"),
-        Index("ix_user_sessions_expires_at", "expires_at"),
-        Index("ix_user_sessions_last_seen_at", "last_seen_at"),
-        {"sqlite_autoincrement": True},
-    )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    user_id: Mapped[int] = mapped_column(UserKey, ForeignKey("users.id", ondelete="CASCADE"))
-    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)  # the absolute limit; activity does not move it
-    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    authenticated_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    second_factor_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    ip: Mapped[str | None] = mapped_column(String(64))
-    user_agent: Mapped[str | None] = mapped_column(String(256))
+SESSIONS = Table(
+    "user_sessions",
+    METADATA,
+    _Session,
+    Index("ix_user_sessions_user_id", "user_id"),
+    Index("ix_user_sessions_expires_at", "expires_at"),
+    Index("ix_user_sessions_last_seen_at", "last_seen_at"),
+    sqlite_autoincrement=True,
+)
+"""Somebody being signed in."""

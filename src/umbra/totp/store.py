@@ -15,7 +15,7 @@ from umbra.db.statements import count_rows, delete_some, insert, insert_given
 from umbra.db.transaction import Statement, Transaction
 from umbra.totp.algorithm import SKEW_STEPS, Step
 from umbra.totp.errors import LastAuthenticator, NameTaken, NoSetupPending
-from umbra.totp.tables import AuthenticatorRow, UsageRow
+from umbra.totp.tables import AUTHENTICATORS, USED_CODES
 
 SETUP_LIFETIME = timedelta(minutes=10)
 
@@ -76,32 +76,32 @@ class PendingSetup:
 
 
 _SHOWN = (
-    AuthenticatorRow.id,
-    AuthenticatorRow.name,
-    AuthenticatorRow.created_at,
-    AuthenticatorRow.last_used_at,
+    AUTHENTICATORS.c.id,
+    AUTHENTICATORS.c.name,
+    AUTHENTICATORS.c.created_at,
+    AUTHENTICATORS.c.last_used_at,
 )
 
 
 def moved(given: ColumnElement[bool]) -> UpdateBase:
     """Move an authenticator forward to a later step than its last, and hold its row."""
     return (
-        update(AuthenticatorRow)
+        update(AUTHENTICATORS)
         .where(
-            AuthenticatorRow.id == bindparam("authenticator_id"),
-            AuthenticatorRow.user_id == bindparam("user_id"),
-            or_(AuthenticatorRow.last_step.is_(None), AuthenticatorRow.last_step < bindparam("step")),
+            AUTHENTICATORS.c.id == bindparam("authenticator_id"),
+            AUTHENTICATORS.c.user_id == bindparam("user_id"),
+            or_(AUTHENTICATORS.c.last_step.is_(None), AUTHENTICATORS.c.last_step < bindparam("step")),
             given,
         )
         .values(last_step=bindparam("step"), last_used_at=bindparam("now"))
-        .returning(AuthenticatorRow.id)
+        .returning(AUTHENTICATORS.c.id)
     )
 
 
 _DIGITS_ARE_DEAD = exists().where(
-    UsageRow.user_id == bindparam("user_id"),
-    UsageRow.code == bindparam("code"),
-    UsageRow.window >= bindparam("dead_since"),
+    USED_CODES.c.user_id == bindparam("user_id"),
+    USED_CODES.c.code == bindparam("code"),
+    USED_CODES.c.window >= bindparam("dead_since"),
 )
 
 
@@ -109,7 +109,7 @@ def recorded(given: ColumnElement[bool]) -> UpdateBase:
     """Enter digits into the ledger, unless it holds them for this step, or for one that could still be replayed."""
     return (
         insert_given(
-            UsageRow,
+            USED_CODES,
             and_(given, ~_DIGITS_ARE_DEAD),
             user_id="user_id",
             code="code",
@@ -119,29 +119,29 @@ def recorded(given: ColumnElement[bool]) -> UpdateBase:
             purpose="purpose",
         )
         .on_conflict_do_nothing()
-        .returning(UsageRow.id)
+        .returning(USED_CODES.c.id)
     )
 
 
 _WAS_USED = Statement(
-    select(UsageRow.id)
+    select(USED_CODES.c.id)
     .where(
-        UsageRow.user_id == bindparam("user_id"),
-        UsageRow.code == bindparam("code"),
-        UsageRow.window.between(bindparam("first_step"), bindparam("last_step")),
+        USED_CODES.c.user_id == bindparam("user_id"),
+        USED_CODES.c.code == bindparam("code"),
+        USED_CODES.c.window.between(bindparam("first_step"), bindparam("last_step")),
     )
     .limit(1)
 )
 
 _ENROLLED = Statement(
-    select(AuthenticatorRow.id, AuthenticatorRow.last_step, AuthenticatorRow.secret)
-    .where(AuthenticatorRow.user_id == bindparam("user_id"), AuthenticatorRow.confirmed_at.is_not(None))
-    .order_by(AuthenticatorRow.id)
+    select(AUTHENTICATORS.c.id, AUTHENTICATORS.c.last_step, AUTHENTICATORS.c.secret)
+    .where(AUTHENTICATORS.c.user_id == bindparam("user_id"), AUTHENTICATORS.c.confirmed_at.is_not(None))
+    .order_by(AUTHENTICATORS.c.id)
 )
 
 _IS_ENABLED = Statement(
-    select(AuthenticatorRow.id)
-    .where(AuthenticatorRow.user_id == bindparam("user_id"), AuthenticatorRow.confirmed_at.is_not(None))
+    select(AUTHENTICATORS.c.id)
+    .where(AUTHENTICATORS.c.user_id == bindparam("user_id"), AUTHENTICATORS.c.confirmed_at.is_not(None))
     .limit(1)
 )
 
@@ -149,7 +149,7 @@ _IS_ENABLED = Statement(
 def absent(given: ColumnElement[bool]) -> Select[int]:
     """Ask for an account that has no confirmed authenticator."""
     confirmed = exists().where(
-        AuthenticatorRow.user_id == bindparam("user_id"), AuthenticatorRow.confirmed_at.is_not(None)
+        AUTHENTICATORS.c.user_id == bindparam("user_id"), AUTHENTICATORS.c.confirmed_at.is_not(None)
     )
     return select(literal(1).label("absent")).where(~confirmed, given)
 
@@ -175,9 +175,9 @@ async def hold_all(tx: Transaction, user_id: UserId) -> None:
     Whoever signs in with an app locks it first and the count of guesses after it; so must whoever removes it.
     """
     await tx.execute(
-        select(AuthenticatorRow.id)
-        .where(AuthenticatorRow.user_id == user_id)
-        .order_by(AuthenticatorRow.id)
+        select(AUTHENTICATORS.c.id)
+        .where(AUTHENTICATORS.c.user_id == user_id)
+        .order_by(AUTHENTICATORS.c.id)
         .with_for_update()
     )
 
@@ -191,15 +191,15 @@ async def shown(tx: Transaction, user_id: UserId) -> list[Authenticator]:
     """Return the account's confirmed authenticators for its owner's eyes."""
     rows = await tx.execute(
         select(*_SHOWN)
-        .where(AuthenticatorRow.user_id == user_id, AuthenticatorRow.confirmed_at.is_not(None))
-        .order_by(AuthenticatorRow.id)
+        .where(AUTHENTICATORS.c.user_id == user_id, AUTHENTICATORS.c.confirmed_at.is_not(None))
+        .order_by(AUTHENTICATORS.c.id)
     )
     return [_authenticator(row) for row in rows]
 
 
 async def shown_one(tx: Transaction, authenticator_id: AuthenticatorId) -> Authenticator:
     """Return one authenticator that the caller knows to exist."""
-    return _authenticator((await tx.execute(select(*_SHOWN).where(AuthenticatorRow.id == authenticator_id))).one())
+    return _authenticator((await tx.execute(select(*_SHOWN).where(AUTHENTICATORS.c.id == authenticator_id))).one())
 
 
 async def pending(tx: Transaction, session_id: SessionId, now: datetime) -> PendingSetup | None:
@@ -207,14 +207,14 @@ async def pending(tx: Transaction, session_id: SessionId, now: datetime) -> Pend
     row = (
         await tx.execute(
             select(
-                AuthenticatorRow.id,
-                AuthenticatorRow.name,
-                AuthenticatorRow.setup_expires_at,
-                AuthenticatorRow.secret,
+                AUTHENTICATORS.c.id,
+                AUTHENTICATORS.c.name,
+                AUTHENTICATORS.c.setup_expires_at,
+                AUTHENTICATORS.c.secret,
             ).where(
-                AuthenticatorRow.setup_session_id == session_id,
-                AuthenticatorRow.confirmed_at.is_(None),
-                AuthenticatorRow.setup_expires_at > now,
+                AUTHENTICATORS.c.setup_session_id == session_id,
+                AUTHENTICATORS.c.confirmed_at.is_(None),
+                AUTHENTICATORS.c.setup_expires_at > now,
             )
         )
     ).one_or_none()
@@ -227,9 +227,9 @@ async def begin_setup(
     tx: Transaction, user_id: UserId, session_id: SessionId, name: str, now: datetime
 ) -> AuthenticatorId:
     """Put an unconfirmed authenticator in the place of any that this session had begun; its secret comes next."""
-    await tx.execute(delete(AuthenticatorRow).where(AuthenticatorRow.setup_session_id == session_id))
+    await tx.execute(delete(AUTHENTICATORS).where(AUTHENTICATORS.c.setup_session_id == session_id))
     begun = await tx.execute(
-        insert(AuthenticatorRow)
+        insert(AUTHENTICATORS)
         .values(
             user_id=user_id,
             name=name,
@@ -238,7 +238,7 @@ async def begin_setup(
             setup_session_id=session_id,
             setup_expires_at=now + SETUP_LIFETIME,
         )
-        .returning(AuthenticatorRow.id)
+        .returning(AUTHENTICATORS.c.id)
     )
     return AuthenticatorId(begun.scalar_one())
 
@@ -246,7 +246,7 @@ async def begin_setup(
 async def put_imported(tx: Transaction, user_id: UserId, one: Imported) -> AuthenticatorId:
     """Put an authenticator that counts at once; the caller holds the user's row."""
     put = await tx.execute(
-        insert(AuthenticatorRow)
+        insert(AUTHENTICATORS)
         .values(
             user_id=user_id,
             name=one.name,
@@ -257,7 +257,7 @@ async def put_imported(tx: Transaction, user_id: UserId, one: Imported) -> Authe
             last_step=one.last_step,
             last_used_at=one.last_used_at,
         )
-        .returning(AuthenticatorRow.id)
+        .returning(AUTHENTICATORS.c.id)
     )
     return AuthenticatorId(put.scalar_one())
 
@@ -271,18 +271,18 @@ async def put_used(tx: Transaction, user_id: UserId, used: Sequence[Used], now_s
     ]
     if rows:
         await tx.execute(
-            insert(UsageRow).values(rows).on_conflict_do_nothing(index_elements=["user_id", "code", "window"])
+            insert(USED_CODES).values(rows).on_conflict_do_nothing(index_elements=["user_id", "code", "window"])
         )
 
 
 async def put_secret(tx: Transaction, authenticator_id: AuthenticatorId, sealed: str) -> None:
     """Give a fresh authenticator its sealed secret, which names the row and so had to wait for its id."""
-    await tx.execute(update(AuthenticatorRow).where(AuthenticatorRow.id == authenticator_id).values(secret=sealed))
+    await tx.execute(update(AUTHENTICATORS).where(AUTHENTICATORS.c.id == authenticator_id).values(secret=sealed))
 
 
 async def rename_pending(tx: Transaction, authenticator_id: AuthenticatorId, name: str) -> None:
     """Give an unconfirmed authenticator another name."""
-    await tx.execute(update(AuthenticatorRow).where(AuthenticatorRow.id == authenticator_id).values(name=name))
+    await tx.execute(update(AUTHENTICATORS).where(AUTHENTICATORS.c.id == authenticator_id).values(name=name))
 
 
 async def switch_on(tx: Transaction, authenticator_id: AuthenticatorId, name: str, now: datetime) -> None:
@@ -292,10 +292,10 @@ async def switch_on(tx: Transaction, authenticator_id: AuthenticatorId, name: st
         NoSetupPending: It was confirmed, replaced or removed meanwhile.
     """
     switched = await tx.execute(
-        update(AuthenticatorRow)
-        .where(AuthenticatorRow.id == authenticator_id, AuthenticatorRow.confirmed_at.is_(None))
+        update(AUTHENTICATORS)
+        .where(AUTHENTICATORS.c.id == authenticator_id, AUTHENTICATORS.c.confirmed_at.is_(None))
         .values(confirmed_at=now, name_key=folded(name), setup_session_id=None, setup_expires_at=None)
-        .returning(AuthenticatorRow.id)
+        .returning(AUTHENTICATORS.c.id)
     )
     if switched.first() is None:
         raise NoSetupPending
@@ -304,8 +304,8 @@ async def switch_on(tx: Transaction, authenticator_id: AuthenticatorId, name: st
 async def names_taken(tx: Transaction, user_id: UserId) -> set[str]:
     """Return the folded names of the account's confirmed authenticators."""
     rows = await tx.execute(
-        select(AuthenticatorRow.name_key).where(
-            AuthenticatorRow.user_id == user_id, AuthenticatorRow.name_key.is_not(None)
+        select(AUTHENTICATORS.c.name_key).where(
+            AUTHENTICATORS.c.user_id == user_id, AUTHENTICATORS.c.name_key.is_not(None)
         )
     )
     return {key for (key,) in rows if key is not None}
@@ -319,11 +319,11 @@ async def refuse_taken_name(
     Raises:
         NameTaken: One has it.
     """
-    taken = select(AuthenticatorRow.id).where(
-        AuthenticatorRow.user_id == user_id, AuthenticatorRow.name_key == folded(name)
+    taken = select(AUTHENTICATORS.c.id).where(
+        AUTHENTICATORS.c.user_id == user_id, AUTHENTICATORS.c.name_key == folded(name)
     )
     if besides is not None:
-        taken = taken.where(AuthenticatorRow.id != besides)
+        taken = taken.where(AUTHENTICATORS.c.id != besides)
     if (await tx.execute(taken)).first() is not None:
         raise NameTaken
 
@@ -331,17 +331,17 @@ async def refuse_taken_name(
 async def rename(tx: Transaction, user_id: UserId, authenticator_id: AuthenticatorId, name: str) -> bool:
     """Give a confirmed authenticator another name, and say whether the account has it."""
     renamed = await tx.execute(
-        update(AuthenticatorRow)
+        update(AUTHENTICATORS)
         .where(_is_confirmed(user_id, authenticator_id))
         .values(name=name, name_key=folded(name))
-        .returning(AuthenticatorRow.id)
+        .returning(AUTHENTICATORS.c.id)
     )
     return renamed.first() is not None
 
 
 async def has(tx: Transaction, user_id: UserId, authenticator_id: AuthenticatorId) -> bool:
     """Say whether the account has that confirmed authenticator."""
-    found = await tx.execute(select(AuthenticatorRow.id).where(_is_confirmed(user_id, authenticator_id)))
+    found = await tx.execute(select(AUTHENTICATORS.c.id).where(_is_confirmed(user_id, authenticator_id)))
     return found.first() is not None
 
 
@@ -353,8 +353,8 @@ async def refuse_last(tx: Transaction, user_id: UserId) -> None:
     """
     count = await tx.execute(
         select(func.count())
-        .select_from(AuthenticatorRow)
-        .where(AuthenticatorRow.user_id == user_id, AuthenticatorRow.confirmed_at.is_not(None))
+        .select_from(AUTHENTICATORS)
+        .where(AUTHENTICATORS.c.user_id == user_id, AUTHENTICATORS.c.confirmed_at.is_not(None))
     )
     if count.scalar_one() <= 1:
         raise LastAuthenticator
@@ -363,28 +363,28 @@ async def refuse_last(tx: Transaction, user_id: UserId) -> None:
 async def remove(tx: Transaction, user_id: UserId, authenticator_id: AuthenticatorId) -> bool:
     """Delete one authenticator, and say whether it was there."""
     removed = await tx.execute(
-        delete(AuthenticatorRow).where(_is_confirmed(user_id, authenticator_id)).returning(AuthenticatorRow.id)
+        delete(AUTHENTICATORS).where(_is_confirmed(user_id, authenticator_id)).returning(AUTHENTICATORS.c.id)
     )
     return removed.first() is not None
 
 
 async def remove_all(tx: Transaction, user_id: UserId) -> None:
     """Delete every authenticator of the account, pending ones too. The ledger of used codes stays."""
-    await tx.execute(delete(AuthenticatorRow).where(AuthenticatorRow.user_id == user_id))
+    await tx.execute(delete(AUTHENTICATORS).where(AUTHENTICATORS.c.user_id == user_id))
 
 
 async def delete_every_setup(tx: Transaction) -> int:
     """Delete every set-up that nobody has confirmed, and return how many."""
-    count = await count_rows(tx, AuthenticatorRow.id, AuthenticatorRow.confirmed_at.is_(None))
-    await tx.execute(delete(AuthenticatorRow).where(AuthenticatorRow.confirmed_at.is_(None)))
+    count = await count_rows(tx, AUTHENTICATORS.c.id, AUTHENTICATORS.c.confirmed_at.is_(None))
+    await tx.execute(delete(AUTHENTICATORS).where(AUTHENTICATORS.c.confirmed_at.is_(None)))
     return count
 
 
 async def move_every(tx: Transaction, step: Step) -> int:
     """Move every authenticator forward to ``step``, if it is not behind that already, and return how many."""
-    behind = or_(AuthenticatorRow.last_step.is_(None), AuthenticatorRow.last_step < step)
-    count = await count_rows(tx, AuthenticatorRow.id, behind)
-    await tx.execute(update(AuthenticatorRow).where(behind).values(last_step=step))
+    behind = or_(AUTHENTICATORS.c.last_step.is_(None), AUTHENTICATORS.c.last_step < step)
+    count = await count_rows(tx, AUTHENTICATORS.c.id, behind)
+    await tx.execute(update(AUTHENTICATORS).where(behind).values(last_step=step))
     return count
 
 
@@ -393,26 +393,26 @@ async def delete_old_usage(tx: Transaction, now_step: Step, limit: int) -> int:
 
     None of them becomes acceptable again: ``last_step`` refuses their steps without the ledger.
     """
-    return await delete_some(tx, UsageRow.id, UsageRow.window < now_step - USAGE_LIFE_STEPS, limit)
+    return await delete_some(tx, USED_CODES.c.id, USED_CODES.c.window < now_step - USAGE_LIFE_STEPS, limit)
 
 
 async def count_old_usage(tx: Transaction, now_step: Step) -> int:
     """Return how many used codes were past their life at a step."""
-    return await count_rows(tx, UsageRow.id, UsageRow.window < now_step - USAGE_LIFE_STEPS)
+    return await count_rows(tx, USED_CODES.c.id, USED_CODES.c.window < now_step - USAGE_LIFE_STEPS)
 
 
 async def delete_expired_setups(tx: Transaction, now: datetime, limit: int) -> int:
     """Delete up to ``limit`` set-ups that nobody confirmed in time, and return how many."""
-    expired = and_(AuthenticatorRow.setup_expires_at <= now, AuthenticatorRow.confirmed_at.is_(None))
-    return await delete_some(tx, AuthenticatorRow.id, expired, limit)
+    expired = and_(AUTHENTICATORS.c.setup_expires_at <= now, AUTHENTICATORS.c.confirmed_at.is_(None))
+    return await delete_some(tx, AUTHENTICATORS.c.id, expired, limit)
 
 
 async def sealed_after(tx: Transaction, after: int, limit: int) -> list[SealedRow]:
     """Return up to ``limit`` sealed secrets, in the order of their rows, behind row ``after``."""
     rows = await tx.execute(
-        select(AuthenticatorRow.id, AuthenticatorRow.user_id, AuthenticatorRow.secret)
-        .where(AuthenticatorRow.id > after)
-        .order_by(AuthenticatorRow.id)
+        select(AUTHENTICATORS.c.id, AUTHENTICATORS.c.user_id, AUTHENTICATORS.c.secret)
+        .where(AUTHENTICATORS.c.id > after)
+        .order_by(AUTHENTICATORS.c.id)
         .limit(limit)
     )
     return [SealedRow(AuthenticatorId(row.id), UserId(row.user_id), row.secret) for row in rows]
@@ -421,24 +421,24 @@ async def sealed_after(tx: Transaction, after: int, limit: int) -> list[SealedRo
 async def reseal(tx: Transaction, row: SealedRow, sealed: str) -> bool:
     """Put another token of the same secret into a row, unless the row has changed meanwhile."""
     resealed = await tx.execute(
-        update(AuthenticatorRow)
-        .where(AuthenticatorRow.id == row.id, AuthenticatorRow.secret == row.sealed)
+        update(AUTHENTICATORS)
+        .where(AUTHENTICATORS.c.id == row.id, AUTHENTICATORS.c.secret == row.sealed)
         .values(secret=sealed)
-        .returning(AuthenticatorRow.id)
+        .returning(AUTHENTICATORS.c.id)
     )
     return resealed.first() is not None
 
 
 async def count_all(tx: Transaction) -> int:
     """Return how many authenticators there are, pending ones too."""
-    return (await tx.execute(select(func.count()).select_from(AuthenticatorRow))).scalar_one()
+    return (await tx.execute(select(func.count()).select_from(AUTHENTICATORS))).scalar_one()
 
 
 def _is_confirmed(user_id: UserId, authenticator_id: AuthenticatorId) -> ColumnElement[bool]:
     return and_(
-        AuthenticatorRow.id == authenticator_id,
-        AuthenticatorRow.user_id == user_id,
-        AuthenticatorRow.confirmed_at.is_not(None),
+        AUTHENTICATORS.c.id == authenticator_id,
+        AUTHENTICATORS.c.user_id == user_id,
+        AUTHENTICATORS.c.confirmed_at.is_not(None),
     )
 
 

@@ -12,11 +12,11 @@ from umbra.core.typed import folded
 from umbra.db.statements import insert, labelled
 from umbra.db.transaction import Statement, Transaction
 from umbra.users.errors import UsernameTaken
-from umbra.users.tables import UserRow
+from umbra.users.tables import USERS
 from umbra.users.user import Account, User
 
-_USER = (UserRow.id, UserRow.username, UserRow.email, UserRow.is_operator)
-_ACCOUNT = (*_USER, UserRow.created_at, UserRow.disabled_at)
+_USER = (USERS.c.id, USERS.c.username, USERS.c.email, USERS.c.is_operator)
+_ACCOUNT = (*_USER, USERS.c.created_at, USERS.c.disabled_at)
 
 
 class _AsRead(UserDefinedType[Any]):
@@ -27,7 +27,7 @@ class _AsRead(UserDefinedType[Any]):
 
 _HOLD_LET_IN = Statement(
     select(*labelled(*_USER))
-    .where(UserRow.id == bindparam("user_id"), UserRow.disabled_at.is_(None))
+    .where(USERS.c.id == bindparam("user_id"), USERS.c.disabled_at.is_(None))
     .with_for_update(key_share=True)
 )
 
@@ -49,7 +49,7 @@ async def add(tx: Transaction, new: NewUser, now: datetime) -> User:
         UsernameTaken: Another account has that name.
     """
     added = await tx.execute(
-        insert(UserRow)
+        insert(USERS)
         .values(
             username=new.username,
             username_key=folded(new.username),
@@ -69,13 +69,13 @@ async def add(tx: Transaction, new: NewUser, now: datetime) -> User:
 
 async def exists(tx: Transaction, username: str) -> bool:
     """Say whether an account has that name."""
-    found = await tx.execute(select(UserRow.id).where(UserRow.username_key == folded(username)))
+    found = await tx.execute(select(USERS.c.id).where(USERS.c.username_key == folded(username)))
     return found.first() is not None
 
 
 async def is_anybody_there(tx: Transaction) -> bool:
     """Say whether there is any account."""
-    return (await tx.execute(select(UserRow.id).limit(1))).first() is not None
+    return (await tx.execute(select(USERS.c.id).limit(1))).first() is not None
 
 
 async def hold(tx: Transaction, user_id: UserId) -> None:
@@ -83,7 +83,7 @@ async def hold(tx: Transaction, user_id: UserId) -> None:
 
     It is the first lock that a transaction takes, and does not stand in the way of rows that refer to the account.
     """
-    await tx.execute(select(UserRow.id).where(UserRow.id == user_id).with_for_update(key_share=True))
+    await tx.execute(select(USERS.c.id).where(USERS.c.id == user_id).with_for_update(key_share=True))
 
 
 async def hold_all(tx: Transaction, user_ids: Collection[UserId]) -> int:
@@ -91,8 +91,8 @@ async def hold_all(tx: Transaction, user_ids: Collection[UserId]) -> int:
 
     They are locked in one order, so that two operators who act on each other wait, and do not stand crosswise.
     """
-    either = or_(*(UserRow.id == user_id for user_id in user_ids))  # each by the type of a host's key, unlike IN's list
-    wanted = select(UserRow.id).where(either).order_by(UserRow.id)
+    either = or_(*(USERS.c.id == user_id for user_id in user_ids))  # each by the type of a host's key, unlike IN's list
+    wanted = select(USERS.c.id).where(either).order_by(USERS.c.id)
     return len((await tx.execute(wanted.with_for_update(key_share=True))).all())
 
 
@@ -104,7 +104,7 @@ async def hold_let_in(tx: Transaction, user_id: UserId) -> User | None:
 
 async def hold_named(tx: Transaction, username_key: str) -> Account | None:
     """Lock the row of the account of a folded name, as ``hold`` does, and return the account, disabled ones too."""
-    wanted = select(*_ACCOUNT).where(UserRow.username_key == username_key)
+    wanted = select(*_ACCOUNT).where(USERS.c.username_key == username_key)
     row = (await tx.execute(wanted.with_for_update(key_share=True))).one_or_none()
     return None if row is None else _account(row)
 
@@ -115,7 +115,7 @@ async def by_name(tx: Transaction, username: str) -> Account:
     Raises:
         NotFound: There is none.
     """
-    row = (await tx.execute(select(*_ACCOUNT).where(UserRow.username_key == folded(username)))).one_or_none()
+    row = (await tx.execute(select(*_ACCOUNT).where(USERS.c.username_key == folded(username)))).one_or_none()
     if row is None:
         raise NotFound
     return _account(row)
@@ -127,7 +127,7 @@ async def by_id(tx: Transaction, user_id: UserId) -> Account:
     Raises:
         NotFound: There is none of that id.
     """
-    row = (await tx.execute(select(*_ACCOUNT).where(UserRow.id == user_id))).one_or_none()
+    row = (await tx.execute(select(*_ACCOUNT).where(USERS.c.id == user_id))).one_or_none()
     if row is None:
         raise NotFound
     return _account(row)
@@ -135,29 +135,29 @@ async def by_id(tx: Transaction, user_id: UserId) -> Account:
 
 async def by_key(tx: Transaction, key: Any) -> User | None:
     """Return the account whose key a host's other table refers to: a value as the driver has read it there."""
-    found = await tx.execute(select(*labelled(*_USER)).where(type_coerce(UserRow.id, _AsRead()) == key))
+    found = await tx.execute(select(*labelled(*_USER)).where(type_coerce(USERS.c.id, _AsRead()) == key))
     row = found.one_or_none()
     return None if row is None else _user(row)
 
 
 async def everybody(tx: Transaction) -> list[Account]:
     """Return all accounts, the oldest first."""
-    return [_account(row) for row in await tx.execute(select(*_ACCOUNT).order_by(UserRow.id))]
+    return [_account(row) for row in await tx.execute(select(*_ACCOUNT).order_by(USERS.c.id))]
 
 
 async def beginning_with(tx: Transaction, text: str, limit: int) -> list[Account]:
     """Return up to ``limit`` accounts whose name or mail address begins with ``text``, whatever its case, by name."""
     is_meant = or_(
-        UserRow.username_key.startswith(folded(text), autoescape=True),
-        UserRow.email.istartswith(text, autoescape=True),
+        USERS.c.username_key.startswith(folded(text), autoescape=True),
+        USERS.c.email.istartswith(text, autoescape=True),
     )
-    rows = await tx.execute(select(*_ACCOUNT).where(is_meant).order_by(UserRow.username_key).limit(limit))
+    rows = await tx.execute(select(*_ACCOUNT).where(is_meant).order_by(USERS.c.username_key).limit(limit))
     return [_account(row) for row in rows]
 
 
 async def names(tx: Transaction, user_ids: Collection[UserId]) -> dict[UserId, str]:
     """Return the names of those accounts that there are."""
-    rows = await tx.execute(select(UserRow.id, UserRow.username).where(UserRow.id.in_(user_ids)))
+    rows = await tx.execute(select(USERS.c.id, USERS.c.username).where(USERS.c.id.in_(user_ids)))
     return {UserId(row.id): row.username for row in rows}
 
 
@@ -171,31 +171,31 @@ class Reach:
 
 async def reach(tx: Transaction, user_id: UserId) -> Reach:
     """Return where the account is told of changes."""
-    found = await tx.execute(select(UserRow.email, UserRow.factors_changed_at).where(UserRow.id == user_id))
+    found = await tx.execute(select(USERS.c.email, USERS.c.factors_changed_at).where(USERS.c.id == user_id))
     return Reach(*found.one())
 
 
 async def note_changed_factors(tx: Transaction, user_id: UserId, now: datetime) -> None:
     """Note that the account's second factor was changed now."""
-    await tx.execute(update(UserRow).where(UserRow.id == user_id).values(factors_changed_at=now))
+    await tx.execute(update(USERS).where(USERS.c.id == user_id).values(factors_changed_at=now))
 
 
 async def change_email(tx: Transaction, user_id: UserId, email: str | None) -> None:
     """Store another mail address, or none."""
-    await tx.execute(update(UserRow).where(UserRow.id == user_id).values(email=email))
+    await tx.execute(update(USERS).where(USERS.c.id == user_id).values(email=email))
 
 
 async def disable(tx: Transaction, user_id: UserId, now: datetime) -> bool:
     """Keep the account out from now on, and say whether it was let in until then."""
-    let_in = and_(UserRow.id == user_id, UserRow.disabled_at.is_(None))
-    disabled = await tx.execute(update(UserRow).where(let_in).values(disabled_at=now).returning(UserRow.id))
+    let_in = and_(USERS.c.id == user_id, USERS.c.disabled_at.is_(None))
+    disabled = await tx.execute(update(USERS).where(let_in).values(disabled_at=now).returning(USERS.c.id))
     return disabled.first() is not None
 
 
 async def enable(tx: Transaction, user_id: UserId) -> bool:
     """Let the account sign in again, and say whether it was kept out until then."""
-    kept_out = and_(UserRow.id == user_id, UserRow.disabled_at.is_not(None))
-    enabled = await tx.execute(update(UserRow).where(kept_out).values(disabled_at=None).returning(UserRow.id))
+    kept_out = and_(USERS.c.id == user_id, USERS.c.disabled_at.is_not(None))
+    enabled = await tx.execute(update(USERS).where(kept_out).values(disabled_at=None).returning(USERS.c.id))
     return enabled.first() is not None
 
 
