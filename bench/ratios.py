@@ -82,6 +82,7 @@ def warm_up(of: World, address: str, core: int | None = None) -> None:
 async def one_round(of: World, url: str, seconds: int, folder: Path, core: int | None) -> Round:
     """Measure one call once."""
     if url.endswith("session"):
+        await of.seal()
         script = wrk.SESSIONS % of.sessions
     else:
         await of.forget()

@@ -8,22 +8,25 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from umbra.audit.event import AuditEvent
 from umbra.core.mark import Position
+from umbra.core.record import record
 from umbra.core.secret import Secret
 
 KEY_BYTES = 32
+
+_written_out = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 
 BEGINNING = Position(0, "0" * 64)
 """What stands before the first event."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sealed:
     """An event in its place. ``subject`` stands for its account, and stays when that is gone."""
 
@@ -99,7 +102,7 @@ def digest_of(previous: str, seq: int, said: AuditEvent, subject: str | None) ->
         said.user_agent,
         said.detail,
     ]
-    return hashlib.sha256(json.dumps(listed, separators=(",", ":"), sort_keys=True).encode("ascii")).hexdigest()
+    return hashlib.sha256(_written_out(listed).encode("ascii")).hexdigest()
 
 
 def moment(at: datetime) -> str:

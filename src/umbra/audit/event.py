@@ -1,9 +1,10 @@
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from umbra.core.record import record
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class AuditEvent:
     """One line, as an operator reads it."""
 

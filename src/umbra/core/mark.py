@@ -11,11 +11,12 @@ from pathlib import Path
 
 from umbra.core.errors import Misconfigured
 from umbra.core.files import replace_private
+from umbra.core.record import record
 
 FILE = "database-mark"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Position:
     """A place in the audit log, and what stands there; no other history has the same there."""
 

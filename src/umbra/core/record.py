@@ -1,4 +1,4 @@
-"""Plain values that are made at every request."""
+"""Plain values that are made very often: at every request, or for every event."""
 
 from dataclasses import dataclass, field
 from typing import TypeVar, dataclass_transform
