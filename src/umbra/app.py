@@ -24,7 +24,6 @@ from umbra.auth import Auth
 from umbra.core.errors import NotFound, Refused, Unavailable
 from umbra.db import revision
 from umbra.db.transaction import DatabaseFault
-from umbra.mail import flows as mail
 from umbra.pages import router as pages
 from umbra.pages.site import Pages
 from umbra.web.errors import MethodNotAllowed
@@ -139,7 +138,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _work_beside(auth: Auth, metrics: "Metrics | None") -> AsyncIterator[None]:
     """Do regularly, beside the requests, what has to be done."""
-    regularly = [restore.keeping_regularly(auth), mail.sending_regularly(auth)]
+    regularly = [restore.keeping_regularly(auth)]
+    if auth.settings.sends_mail:
+        from umbra.mail import flows as mail  # noqa: PLC0415 - who sends no mail does not load what writes it
+
+        regularly += [mail.sending_regularly(auth)]
     if metrics is None:
         regularly += [upkeep.cleaning_up_regularly(auth)]
     else:

@@ -10,7 +10,6 @@ from umbra.auth import Auth
 from umbra.core.errors import Misconfigured, Unavailable
 from umbra.db import durability
 from umbra.db.transaction import DatabaseFault
-from umbra.mail import flows as mail
 from umbra.settings import Settings
 from umbra.words import marked
 
@@ -189,6 +188,8 @@ async def _mail(auth: Auth) -> Finding:
     if not auth.settings.sends_mail:
         nobody = marked("no mail server (UMBRA_SMTP_URL): nobody is told of changes")
         return Finding(marked("mail"), is_well=True, text=nobody)
+    from umbra.mail import flows as mail  # noqa: PLC0415 - who sends no mail does not load what writes it
+
     error = await mail.unreachable(auth)
     left = await mail.backlog(auth)
     is_behind = left.oldest is not None and auth.clock.now() - left.oldest > MAIL_IS_BEHIND_AFTER

@@ -20,8 +20,7 @@ from umbra.crypto import envelope
 from umbra.email_proofs import codes
 from umbra.email_proofs.store import MOST_GUESSES
 from umbra.email_proofs.tables import EMAIL_PROOFS
-from umbra.mail.flows import code_place
-from umbra.mail.kinds import CODES_AN_HOUR, WITH_CODE
+from umbra.mail.kinds import CODES_AN_HOUR, WITH_CODE, code_place
 from umbra.mail.tables import OUTBOX
 from umbra.sessions import flows as sessions
 from umbra.sessions.session import Current

@@ -18,8 +18,7 @@ from sqlalchemy import select
 
 from umbra.auth import Auth
 from umbra.crypto import envelope
-from umbra.mail.flows import code_place
-from umbra.mail.kinds import WITH_CODE
+from umbra.mail.kinds import WITH_CODE, code_place
 from umbra.mail.tables import OUTBOX
 from umbra.settings import checked
 from umbra.signin import notices

@@ -15,17 +15,16 @@ from umbra.core import smtp
 from umbra.core.beside import beside
 from umbra.core.errors import Misconfigured, Unavailable
 from umbra.core.events import Client, Event, Happened
-from umbra.core.ids import UserId
 from umbra.core.secret import Secret
 from umbra.core.smtp import SmtpServer
 from umbra.crypto import envelope, tokens
-from umbra.crypto.envelope import MovedSecret, Place
+from umbra.crypto.envelope import MovedSecret
 from umbra.crypto.keyring import UnreadableToken
 from umbra.db.transaction import DatabaseFault
 from umbra.links import store as links
 from umbra.links.purposes import LIFETIMES, PAGES
 from umbra.mail import message, post, store
-from umbra.mail.kinds import WITH_CODE, Kind, link_in
+from umbra.mail.kinds import WITH_CODE, Kind, code_place, link_in
 from umbra.mail.post import NotTaken
 from umbra.mail.store import Backlog, Mail, Queued
 
@@ -53,10 +52,7 @@ class Due:
 
 @asynccontextmanager
 async def sending_regularly(auth: Auth) -> AsyncIterator[None]:
-    """Send what is queued for as long as the block lasts, where there is a mail server; end with a mail, not in one."""
-    if not auth.settings.sends_mail:
-        yield
-        return
+    """Send what is queued for as long as the block lasts; end with a mail, not in one."""
     async with beside(partial(_send_regularly, auth), "no more mail is sent"):
         yield
 
@@ -94,11 +90,6 @@ async def unreachable(auth: Auth) -> str | None:
     except NotTaken as failure:
         return failure.error
     return None
-
-
-def code_place(user_id: UserId | None) -> Place:
-    """Return where a code that is mailed belongs: to an account, whatever row its mail has."""
-    return Place("mailed_code", user_id, 0)
 
 
 async def queue(auth: Auth, limit: int) -> list[Queued]:

@@ -5,6 +5,8 @@ from datetime import timedelta
 from enum import StrEnum
 
 from umbra.core.events import REPLAYED, Event, Happened
+from umbra.core.ids import UserId
+from umbra.crypto.envelope import Place
 from umbra.links.purposes import Purpose
 
 
@@ -107,3 +109,8 @@ def kind_of(happened: Happened) -> Kind | None:
     if happened.event in _CODE_STEPS:
         return Kind.BACKUP_CODE_USED if (happened.detail or {}).get("method") == "backup_code" else None
     return _DONE.get(happened.event)
+
+
+def code_place(user_id: UserId | None) -> Place:
+    """Return where a code that is mailed belongs: to an account, whatever row its mail has."""
+    return Place("mailed_code", user_id, 0)

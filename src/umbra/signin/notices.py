@@ -17,8 +17,7 @@ from umbra.crypto import envelope, tokens
 from umbra.db.database import Database
 from umbra.db.transaction import Transaction
 from umbra.mail import store as mail
-from umbra.mail.flows import code_place
-from umbra.mail.kinds import Kind, kind_of
+from umbra.mail.kinds import Kind, code_place, kind_of
 from umbra.signin import store
 
 
