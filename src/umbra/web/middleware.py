@@ -28,7 +28,7 @@ CONTENT_SECURITY_POLICY = (
 
 
 class Guard:
-    """What holds for every answer of the server: the headers of ASVS 5.0, 3.4, and that there is one."""
+    """What holds for every answer of the server: that there is one, the headers of ASVS 5.0, 3.4, and an id."""
 
     def __init__(self, settings: Settings) -> None:
         headers = {

@@ -47,7 +47,7 @@ def write_down(seen: Seen) -> None:
 
 
 class Watched:
-    """Gives every request an id, puts it on the answer, and tells the watchers when the request has ended."""
+    """Gives every request an id, which the guard puts on its answer, and tells the watchers when it has ended."""
 
     def __init__(
         self, app: ASGIApp, auth: Auth, watchers: Sequence[Watcher], routes: Iterable[RouteContext] = ()
