@@ -41,7 +41,7 @@ DONE = "done"
 
 _COLUMNS = ("at", "event", "reason", "user_id", "ip", "user_agent", "detail")
 
-SEALED_AT_ONCE = 100
+SEALED_AT_ONCE = 50
 """Events that one statement seals; it is written for as many, and compiled once."""
 
 _PUT = ("id", "seq", "subject", "digest", "seal")
