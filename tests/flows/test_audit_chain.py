@@ -16,7 +16,7 @@ from umbra import restore, upkeep
 from umbra.audit import chain, flows
 from umbra.audit.chain import BEGINNING, Fault, Sealed
 from umbra.audit.flows import Broken, Verified
-from umbra.audit.store import newest
+from umbra.audit.store import SEALED_AT_ONCE, newest
 from umbra.audit.tables import AUDIT
 from umbra.auth import Auth
 from umbra.core.clock import FixedClock
@@ -28,7 +28,7 @@ from umbra.crypto.keyring import Keyring, new_key
 from umbra.db import state
 from umbra.users.tables import USERS
 
-BATCH = 100
+BATCH = SEALED_AT_ONCE
 
 
 async def record(auth: Auth, count: int) -> None:

@@ -38,7 +38,7 @@ PROFILES: dict[str, argon2.Parameters] = {
 }
 
 QUEUE_PER_THREAD = 16
-"""At some 25 ms a hash, the last in the queue waits less than half a second, or two while the loop is busy."""
+"""At some 25 ms a hash, the last in the queue waits less than half a second, or four while the loop is busy."""
 
 BUSY_SHARE = 0.5
 """Of one processor: an event loop that takes more is busy."""
@@ -46,7 +46,7 @@ BUSY_SHARE = 0.5
 LOOKS_EVERY_SECONDS = 0.1
 """Over so long at least is seen how busy the event loop is."""
 
-REST_PER_WORK = 4
+REST_PER_WORK = 8
 """While the event loop is busy, a thread rests so many times as long as it has hashed.
 
 A hash goes through 19 MiB and more, which everybody else's caches pay for, however low its priority is.
