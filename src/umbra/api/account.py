@@ -1,7 +1,7 @@
 from fastapi import APIRouter, Response
 
 from umbra.api import answers
-from umbra.api.answers import RenewedAnswer, RevokedAnswer, SessionsAnswer, answer
+from umbra.api.answers import JsonAnswer, RenewedAnswer, RevokedAnswer, SessionsAnswer
 from umbra.api.caller import TheAuth, TheCaller
 from umbra.api.forms import NothingForm, PasswordForm, StepUpForm
 from umbra.api.route import StrictRoute
@@ -18,7 +18,7 @@ router = APIRouter(route_class=StrictRoute, tags=["Step-up, sessions, account"])
 async def step_up(form: StepUpForm, auth: TheAuth, caller: TheCaller) -> Response:
     """Prove again who is sitting there."""
     renewed = await secondfactor.step_up(auth, caller.me, form.proof(), caller.client)
-    response = answer({"session": answers.session(renewed.current.session), **caller.token_member(renewed.token)})
+    response = JsonAnswer({"session": answers.session(renewed.current.session), **caller.token_member(renewed.token)})
     caller.hand_over(response, renewed.token)
     return response
 
@@ -27,7 +27,7 @@ async def step_up(form: StepUpForm, auth: TheAuth, caller: TheCaller) -> Respons
 async def list_sessions(auth: TheAuth, caller: TheCaller) -> Response:
     """List where the account is signed in."""
     mine = await sessions.listed(auth, caller.me)
-    return answer({"sessions": [answers.session(one, current=one.id == caller.me.session.id) for one in mine]})
+    return JsonAnswer({"sessions": [answers.session(one, current=one.id == caller.me.session.id) for one in mine]})
 
 
 @router.delete("/sessions/{session_id}", status_code=204)
@@ -40,7 +40,7 @@ async def end_session(session_id: str, auth: TheAuth, caller: TheCaller) -> Resp
 @router.post("/sessions/revoke-others", responses={200: {"model": RevokedAnswer}})
 async def end_other_sessions(auth: TheAuth, caller: TheCaller, _form: NothingForm | None = None) -> Response:
     """End all of the account's sessions but this one."""
-    return answer({"revoked": await sessions.end_others(auth, caller.me, caller.client)})
+    return JsonAnswer({"revoked": await sessions.end_others(auth, caller.me, caller.client)})
 
 
 @router.post("/password", status_code=204)

@@ -130,16 +130,11 @@ class JsonAnswer(Response):
     Starlette finds out at every answer what holds for all of these: length and type, no more.
     """
 
-    def __init__(self, body: Mapping[str, Any], status: int) -> None:
+    def __init__(self, body: Mapping[str, Any], status: int = 200) -> None:
         self.status_code = status
         self.body = orjson.dumps(body, to_jsonable_python, orjson.OPT_UTC_Z)  # a host's key may be of a driver's kind
         self.raw_headers = [(b"content-length", b"%d" % len(self.body)), (b"content-type", b"application/json")]
         self.background = None
-
-
-def answer(body: Mapping[str, Any], status: int = 200) -> Response:
-    """Return ``body`` as JSON."""
-    return JsonAnswer(body, status)
 
 
 def user(one: User) -> UserAnswer:

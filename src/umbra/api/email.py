@@ -1,6 +1,6 @@
 from fastapi import APIRouter, Response
 
-from umbra.api.answers import CodeMailedAnswer, answer
+from umbra.api.answers import CodeMailedAnswer, JsonAnswer
 from umbra.api.caller import TheAuth, TheCaller
 from umbra.api.forms import ConfirmForm, NothingForm
 from umbra.api.route import StrictRoute
@@ -14,7 +14,7 @@ router = APIRouter(prefix="/email", route_class=StrictRoute, tags=["Mail address
 async def send_code(auth: TheAuth, caller: TheCaller, _form: NothingForm | None = None) -> Response:
     """Mail a code to the account's address."""
     lifetime = await addresses.send_code(auth, caller.me, caller.client)
-    return answer({"expires_in": int(lifetime.total_seconds())}, 202)
+    return JsonAnswer({"expires_in": int(lifetime.total_seconds())}, 202)
 
 
 @router.post("/proof/confirm", status_code=204)

@@ -1,7 +1,7 @@
 from fastapi import APIRouter, Depends, Request, Response
 
 from umbra.api import answers
-from umbra.api.answers import CodeRequiredAnswer, RegisteredAnswer, SignedInAnswer, WhoAnswer, answer
+from umbra.api.answers import CodeRequiredAnswer, JsonAnswer, RegisteredAnswer, SignedInAnswer, WhoAnswer
 from umbra.api.caller import TheAuth, TheCaller, TheClient, refuse_foreign_sign_in
 from umbra.api.forms import Delivery, LoginForm, NothingForm, RegisterForm, VerifyForm
 from umbra.api.route import StrictRoute
@@ -26,7 +26,7 @@ async def register(form: RegisterForm, auth: TheAuth, client: TheClient) -> Resp
         typed.email(form.email) if form.email is not None else None,
         client,
     )
-    return answer({"user": answers.user(user)}, 201)
+    return JsonAnswer({"user": answers.user(user)}, 201)
 
 
 @router.post(
@@ -61,13 +61,13 @@ async def logout(auth: TheAuth, caller: TheCaller, _form: NothingForm | None = N
 @router.get("/session", responses={200: {"model": WhoAnswer}})
 async def session(caller: TheCaller) -> Response:
     """Say who is signed in."""
-    return answer({"user": answers.user(caller.me.user), "session": answers.session(caller.me.session)})
+    return JsonAnswer({"user": answers.user(caller.me.user), "session": answers.session(caller.me.session)})
 
 
 async def answer_to(request: Request, auth: Auth, outcome: SignedIn | CodeRequired, delivery: Delivery) -> Response:
     """Return the answer to a first step."""
     if isinstance(outcome, CodeRequired):
-        return answer(answers.code_required(outcome))
+        return JsonAnswer(answers.code_required(outcome))
     return await _signed_in(request, auth, outcome, delivery)
 
 
@@ -91,8 +91,8 @@ async def _signed_in(request: Request, auth: Auth, outcome: SignedIn, delivery: 
         body["enrolment_required"] = True
     if delivery == "token":
         body["token"] = outcome.token.reveal()
-        return answer(body)
-    signed_in = answer(body)
+        return JsonAnswer(body)
+    signed_in = JsonAnswer(body)
     cookies.set_session(signed_in, auth.settings, outcome.token)
     cookies.set_browser(signed_in, auth.settings, outcome.browser_token)
     return signed_in

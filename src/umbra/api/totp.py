@@ -5,9 +5,9 @@ from umbra.api.answers import (
     AuthenticatorAnswer,
     BackupCodesAnswer,
     ConfirmedAnswer,
+    JsonAnswer,
     SetupAnswer,
     StatusAnswer,
-    answer,
 )
 from umbra.api.caller import TheAuth, TheCaller
 from umbra.api.forms import ConfirmForm, DisableForm, ProofForm, RegenerateForm, RenameForm, SetupForm
@@ -24,7 +24,7 @@ router = APIRouter(prefix="/totp", route_class=StrictRoute, tags=["Second factor
 @router.get("/status", responses={200: {"model": StatusAnswer}})
 async def status(auth: TheAuth, caller: TheCaller) -> Response:
     """Say how the second factor stands."""
-    return answer(answers.status(await secondfactor.status(auth, caller.me)))
+    return JsonAnswer(answers.status(await secondfactor.status(auth, caller.me)))
 
 
 @router.post("/setup", responses={200: {"model": SetupAnswer}})
@@ -33,14 +33,14 @@ async def setup(auth: TheAuth, caller: TheCaller, form: SetupForm | None = None)
     wanted = form or SetupForm()
     name = typed.authenticator_name(wanted.name) if wanted.name is not None else None
     begun = await secondfactor.setup(auth, caller.me, name, new_secret=wanted.new_secret, client=caller.client)
-    return answer(answers.setup(begun))
+    return JsonAnswer(answers.setup(begun))
 
 
 @router.post("/confirm", responses={200: {"model": ConfirmedAnswer}})
 async def confirm(form: ConfirmForm, auth: TheAuth, caller: TheCaller) -> Response:
     """Switch on the authenticator that was set up."""
     confirmed = await secondfactor.confirm(auth, caller.me, typed.totp_code(form.code), caller.client)
-    response = answer(
+    response = JsonAnswer(
         {
             "enabled": True,
             "authenticator": answers.authenticator(confirmed.authenticator),
@@ -74,7 +74,7 @@ async def rename(authenticator_id: str, form: RenameForm, auth: TheAuth, caller:
     """Give an authenticator another name."""
     name = typed.authenticator_name(form.name)
     which = AuthenticatorId(number(authenticator_id))
-    return answer(answers.authenticator(await totp.rename(auth, caller.me.user.id, which, name, caller.client)))
+    return JsonAnswer(answers.authenticator(await totp.rename(auth, caller.me.user.id, which, name, caller.client)))
 
 
 @router.post("/backup-codes/regenerate", responses={200: {"model": BackupCodesAnswer}})
@@ -83,4 +83,4 @@ async def regenerate(form: RegenerateForm, auth: TheAuth, caller: TheCaller) -> 
     codes = await secondfactor.regenerate(
         auth, caller.me, typed.password(form.password), typed.totp_code(form.code), caller.client
     )
-    return answer({"backup_codes": answers.shown(codes)})
+    return JsonAnswer({"backup_codes": answers.shown(codes)})

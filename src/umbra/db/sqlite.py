@@ -51,10 +51,6 @@ class SqliteTransaction(OneByOne):
                 raise
             await _patiently(self._connection, "BEGIN IMMEDIATE", [], left)
 
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
-
     async def _run(self, compiled: Compiled, values: list[Any]) -> Sequence[Sequence[Any]]:
         try:
             return self._connection.execute(compiled.text, values).fetchall()
@@ -70,6 +66,10 @@ class _Reader(SqliteTransaction, AbstractAsyncContextManager[Transaction]):
     def __init__(self, connection: sqlite3.Connection, idle: "list[_Reader]") -> None:
         super().__init__(connection)
         self._idle = idle
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -12,11 +12,7 @@ class _State(TypedColumns):
     value: Named[str] = Column(Text)
 
 
-STATE = Table(
-    "server_state",
-    METADATA,
-    _State,
-)
+STATE = Table("server_state", METADATA, _State)
 """One fact about this installation: the canary, the first-run link."""
 
 

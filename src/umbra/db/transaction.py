@@ -79,8 +79,9 @@ class Statement(Generic[*Columns]):
 
     def compiled(self, dialect: Dialect) -> "Compiled":
         """Return the statement in the words of one database."""
-        if self._last is not None and self._last[0] is dialect:  # a process has one database, mostly
-            return self._last[1]
+        last = self._last  # asked once: another thread may have another database
+        if last is not None and last[0] is dialect:
+            return last[1]
         found = self._compiled.get(dialect)
         if found is None:
             found = self._compiled[dialect] = Compiled(self._executable, dialect)

@@ -152,11 +152,10 @@ def cookie_values(request: HTTPConnection, auth: Auth, cookie: str) -> list[str]
 
 def _bearer_tokens(request: HTTPConnection) -> list[str]:
     found = []
-    for name, value in request.scope["headers"]:
-        if name == b"authorization":
-            scheme, _, token = value.decode("latin-1").partition(" ")
-            if scheme.lower() == "bearer":
-                found.append(token.strip())
+    for line in lines(request, b"authorization"):
+        scheme, _, token = line.partition(" ")
+        if scheme.lower() == "bearer":
+            found.append(token.strip())
     return found
 
 
