@@ -212,12 +212,35 @@ def test_a_rest_comes_before_the_next_work_and_keeps_nobody_from_the_last_ones_r
 ) -> None:
     pace = Pace()
     done: list[object] = []
+    asked: list[tuple[float, ...]] = []
+
+    def rest(*given: float) -> float:
+        asked.append(given)
+        return 2.0
+
     monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
     monkeypatch.setattr(time, "sleep", done.append)
-    monkeypatch.setattr(pace, "rest", lambda *given: given)
+    monkeypatch.setattr(pace, "rest", rest)
     for _ in range(2):
         pace.keeping(lambda: done.append("work"))
-    assert [(1000.0, 0.0, 0.0), "work", (1000.0, 1000.0, 1000.0), "work"] == done
+    assert [(1000.0, 0.0, 0.0), (1000.0, 1000.0, 1000.0)] == asked
+    assert [2.0, "work", 2.0, "work"] == done
+
+
+def test_a_thread_that_has_no_rest_to_take_hands_the_interpreter_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it slept"))
+    assert "done" == Pace().keeping(lambda: "done")
+
+
+def test_who_comes_in_a_crowd_makes_nobody_rest() -> None:
+    """Thirty-two sign-ins in one moment cost the event loop some 60 ms, at full speed, and then there is no more."""
+    pace = Pace()
+    pace.look(100.0, 10.0)
+    for moment in (0.02, 0.06, 0.11, 0.25):
+        pace.look(100.0 + moment, 10.0 + min(moment, 0.06))
+        assert 0 == pace.rest(100.0, 99.0, 100.0)
+    pace.look(100.0 + LOOKS_EVERY_SECONDS, 10.06)
+    assert 0 == pace.rest(100.0, 99.0, 100.0)
 
 
 async def test_a_caller_who_leaves_gives_the_place_back_when_the_thread_is_done() -> None:

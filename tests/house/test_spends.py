@@ -1,12 +1,13 @@
 """What may be used once is used up by one statement, and nobody else writes where it is kept."""
 
+import ast
 import shutil
 from pathlib import Path
 
 import pytest
 
 import umbra
-from support.spends import ANY, GENERIC, ONCE, unreadable, writes
+from support.spends import ANY, GENERIC, ONCE, files, unreadable, writes
 
 SOURCE = Path(umbra.__file__).parent
 
@@ -82,6 +83,24 @@ def test_whoever_uses_it_up_returns_the_row_as_the_verdict() -> None:
 def test_every_statement_that_writes_names_its_table() -> None:
     assert {write.table for write in writes(SOURCE) if not write.table.isupper()} == set()
     assert (SOURCE / GENERIC).exists()
+
+
+def test_whoever_switches_a_second_factor_on_outdates_what_sign_ins_have_found() -> None:
+    switches = {home.rpartition(" ")[2] for home in (ONCE["a set-up"].spent_by, *ONCE["a set-up"].besides)}
+    found = {
+        f"{path.relative_to(SOURCE)} {function.name}": "outdate_checks" in called
+        for path in files(SOURCE)
+        for function in ast.walk(ast.parse(path.read_text()))
+        if isinstance(function, ast.AsyncFunctionDef) and switches & (called := _called(function))
+    }
+    doors = ("imports/flows.py _put", "signin/mailed.py _bring_back", "signin/secondfactor.py confirm")
+    assert dict.fromkeys(doors, True) == found
+
+
+def _called(function: ast.AsyncFunctionDef) -> set[str]:
+    """Return the names of what a function calls by its module."""
+    calls = (node.func for node in ast.walk(function) if isinstance(node, ast.Call))
+    return {call.attr for call in calls if isinstance(call, ast.Attribute)}
 
 
 @pytest.mark.parametrize("planted", PLANTED)

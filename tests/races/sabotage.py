@@ -65,6 +65,7 @@ LEDGER = (
 )
 HOLD = "            await users.hold(tx, me.user.id)\n"
 FACTORS = "signin/secondfactor.py"
+CONFIRM_HOLDS = Cut(FACTORS, HOLD + "            is_still_first", "            is_still_first")
 RENEWED_ONCE = Cut("sessions/store.py", '            SESSIONS.c.token_hash == bindparam("old_token_hash"),\n')
 UNSPENT_LINK = Cut("links/store.py", "_IS_UNSPENT = and_(LINKS.c.used_at.is_(None), LINKS", "_IS_UNSPENT = and_(LINKS")
 NOTHING_TO_BRING_BACK = Cut("signin/mailed.py", "    if not removed:\n        raise LinkRefused\n")
@@ -304,11 +305,28 @@ GUARDS = (
     ),
     Guard(
         "confirm holds the account",
-        (Cut(FACTORS, HOLD + "            is_still_first", "            is_still_first"),),
-        (
-            "test_of_two_first_authenticators_confirmed_at_once_one_counts",
-            "test_no_sign_in_by_password_alone_outlives_the_first_authenticator",
-        ),
+        (CONFIRM_HOLDS,),
+        ("test_of_two_first_authenticators_confirmed_at_once_one_counts",),
+    ),
+    Guard(
+        "confirm holds an account that is a host's",
+        (CONFIRM_HOLDS,),
+        ("test_no_sign_in_without_a_code_outlives_the_first_authenticator",),
+    ),
+    Guard(
+        "confirm outdates what a sign-in has found",
+        (Cut(FACTORS, "            await passwords.outdate_checks(auth, tx, me.user.id)\n"),),
+        ("test_no_sign_in_by_password_alone_outlives_the_first_authenticator",),
+    ),
+    Guard(
+        "an import outdates what a sign-in has found",
+        (Cut("imports/flows.py", "    await passwords.outdate_checks(auth, tx, user_id)\n"),),
+        ("test_no_sign_in_by_password_alone_outlives_an_import",),
+    ),
+    Guard(
+        "whoever undoes a removal outdates what a sign-in has found",
+        (Cut("signin/mailed.py", "    await passwords.outdate_checks(auth, tx, link.user.id)\n"),),
+        ("test_no_sign_in_by_password_alone_outlives_the_undoing_of_a_removal",),
     ),
     Guard(
         "regenerate holds the account, its codes, and the count of guesses that it clears, together",
@@ -375,13 +393,26 @@ GUARDS = (
         (
             Cut(
                 "signin/flows.py",
-                "            await passwords.accept(tx, checked, now)\n"
-                "            outcome = await _admitted(auth, tx, checked.user, note, now)\n",
-                "            outcome = await _admitted(auth, tx, checked.user, note, now)\n"
-                "            await passwords.accept(tx, checked, now)\n",
+                "        await passwords.accept(tx, checked, now)\n"
+                "        return await _admitted(auth, tx, checked.user, note, now)\n",
+                "        outcome = await _admitted(auth, tx, checked.user, note, now)\n"
+                "        await passwords.accept(tx, checked, now)\n"
+                "        return outcome\n",
             ),
         ),
-        ("test_no_sign_in_by_password_alone_outlives_the_first_authenticator",),
+        ("test_no_sign_in_without_a_code_outlives_the_first_authenticator",),
+    ),
+    Guard(
+        "a sign-in that a host has accepted holds the account",
+        (
+            Cut(
+                "users/store.py",
+                '    .where(USERS.c.id == bindparam("user_id"), USERS.c.disabled_at.is_(None))\n'
+                "    .with_for_update(key_share=True)\n",
+                '    .where(USERS.c.id == bindparam("user_id"), USERS.c.disabled_at.is_(None))\n',
+            ),
+        ),
+        ("test_no_sign_in_without_a_code_outlives_the_first_authenticator",),
     ),
     Guard(
         "a sign-in asks whether the password is still the one that was checked",
@@ -561,12 +592,17 @@ HIDDEN_ON_SQLITE = frozenset(
         "a budget is compared in the statement that charges it, not before",
         "a set-up is confirmed once, and a token is renewed once, together",
         "confirm holds the account",
+        "confirm holds an account that is a host's",
+        "confirm outdates what a sign-in has found",
+        "an import outdates what a sign-in has found",
+        "whoever undoes a removal outdates what a sign-in has found",
         "regenerate holds the account, its codes, and the count of guesses that it clears, together",
         "remove holds the account",
         "disable holds the account",
         "removing takes its locks in the order of signing in",
         "a sign-in holds the account",
         "a sign-in holds the account before it asks whether a code is needed",
+        "a sign-in that a host has accepted holds the account",
         "a sign-in asks whether the account is still let in",
         "an operator's own account is held as well, before it is asked whether they still are one",
         "a first run finds nobody there",

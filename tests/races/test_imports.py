@@ -4,7 +4,7 @@ import pyotp
 import pytest
 from sqlalchemy import select
 
-from races.service import NOBODY, PASSWORD, at_once
+from races.service import NOBODY, PASSWORD, Service, at_once, session_of
 from umbra.auth import Auth
 from umbra.core.secret import Secret
 from umbra.imports import flows
@@ -41,3 +41,16 @@ async def test_of_imports_at_once_one_brings_each_account_and_the_others_leave_i
     assert [Why.ALREADY_ENABLED] * 15 == [one.why for report in reports for one in report.left]
     async with auth.db.read() as tx:
         assert 3 == len((await tx.execute(select(AUTHENTICATORS.c.id))).all())
+
+
+async def test_no_sign_in_by_password_alone_outlives_an_import(service: Service) -> None:
+    owner = await service.owner(apps=0)
+    found = Found(owner.user.username, None, (Authenticator(Secret(pyotp.random_hex().encode())),), ())
+    sign_ins = [service.login(owner, ip=f"10.0.0.{number}") for number in range(4)]
+
+    async with service.holding(session_of(await service.idle_session(owner))) as crowd:
+        await crowd.send(flows.bring(service.auth, Import("base32"), [found]))
+        await crowd.send(*sign_ins)
+
+    assert 1 == len((await crowd.answers())[0].moved)
+    assert 0 == await service.alive(owner)

@@ -9,7 +9,7 @@ import pyotp
 import pytest
 from sqlalchemy import Executable, delete, select
 
-from races.service import NOBODY, Owner, Service, account_of
+from races.service import NOBODY, Owner, Service, account_of, session_of
 from support.mail import PostOffice, free_port, mailing
 from umbra.auth import Auth
 from umbra.core.clock import FixedClock
@@ -151,6 +151,19 @@ async def test_no_authenticator_and_no_session_outlives_an_undo_that_meets_an_en
     assert owner.authenticators == await service.numbers(
         select(AUTHENTICATORS.c.id).where(AUTHENTICATORS.c.user_id == owner.user.id)
     )
+    assert 0 == await service.alive(owner)
+
+
+async def test_no_sign_in_by_password_alone_outlives_the_undoing_of_a_removal(service: Service, auth: Auth) -> None:
+    owner = await service.owner(email=ADDRESS)
+    token = await link_for(auth, owner, Purpose.UNDO_REMOVAL, await turned_off(auth, owner))
+    sign_ins = [service.login(owner, ip=f"10.0.0.{number}") for number in range(4)]
+
+    async with service.holding(session_of(await service.idle_session(owner))) as crowd:
+        await crowd.send(undo(auth, token))
+        await crowd.send(*sign_ins)
+
+    assert (await crowd.answers())[0]
     assert 0 == await service.alive(owner)
 
 

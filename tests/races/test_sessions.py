@@ -109,6 +109,15 @@ async def test_two_sign_ins_at_once_both_get_in_though_the_password_is_hashed_an
     assert 2 == await service.alive(owner)
 
 
+async def test_sign_ins_by_password_at_once_all_get_in(service: Service) -> None:
+    owner = await service.owner(apps=0)
+
+    answers = await service.at_once((service.login(owner) for _ in range(4)), held=account_of(owner))
+
+    assert {"accepted": 4} == outcomes(answers)
+    assert 4 == await service.alive(owner)
+
+
 async def _sign_ins(service: Service, owner: Owner) -> list[Coroutine[Any, Any, httpx.Response]]:
     """Return four first steps of a sign-in and, for who has a second app, one second step."""
     calls = [service.login(owner, ip=f"10.0.0.{number}") for number in range(4)]

@@ -62,7 +62,7 @@ ONCE = {
         "challenge/store.py spent",
         (
             "challenge/store.py opened",
-            "challenge/store.py _END_OLDEST",
+            "challenge/store.py oldest_ended",
             "challenge/store.py end_all",
             "challenge/store.py end_every",
             "challenge/store.py delete_expired",

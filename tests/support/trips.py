@@ -7,17 +7,21 @@ from typing import Any
 import httpx
 import pytest
 
-from umbra.db.postgres import PostgresTransaction
+from umbra.db.postgres import PostgresTransaction, _Use
 from umbra.db.sqlite import SqliteTransaction
 
 
 @contextmanager
 def counted() -> Iterator[list[str]]:
-    """Yield the list of statements that run while the block lasts, without their values."""
+    """Yield the list of statements that run while the block lasts, without their values.
+
+    On PostgreSQL each is a round trip, and so are the beginning and the end of a transaction.
+    """
     texts: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         for kind in (PostgresTransaction, SqliteTransaction):
             patch.setattr(kind, "_run", _noting(kind._run, texts))
+        patch.setattr(_Use, "_say", _noting_commands(_Use._say, texts))
         yield texts
 
 
@@ -25,6 +29,14 @@ def _noting(run: Any, texts: list[str]) -> Any:
     async def noted(self: Any, compiled: Any, values: list[Any]) -> Any:
         texts.append(compiled.text)
         return await run(self, compiled, values)
+
+    return noted
+
+
+def _noting_commands(say: Any, texts: list[str]) -> Any:
+    async def noted(self: Any, command: str) -> None:
+        texts.append(command)
+        await say(self, command)
 
     return noted
 

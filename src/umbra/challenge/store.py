@@ -2,7 +2,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, select, update
 from sqlalchemy.sql.dml import UpdateBase
 
 from umbra.challenge.errors import ChallengeRefused
@@ -28,17 +28,8 @@ _FIND = Statement(
 )
 
 
-_NEWEST = (
-    select(CHALLENGES.c.id)
-    .where(CHALLENGES.c.user_id == bindparam("user_id"))
-    .order_by(CHALLENGES.c.id.desc())
-    .limit(MOST_OPEN - 1)
-)
-_END_OLDEST = Statement(
-    delete(CHALLENGES)
-    .where(CHALLENGES.c.user_id == bindparam("user_id"), CHALLENGES.c.id.not_in(_NEWEST))
-    .returning(CHALLENGES.c.id)
-)
+_BESIDES = and_(CHALLENGES.c.user_id == bindparam("user_id"), CHALLENGES.c.token_hash != bindparam("token_hash"))
+_NEWEST = select(CHALLENGES.c.id).where(_BESIDES).order_by(CHALLENGES.c.id.desc()).limit(MOST_OPEN - 1)
 
 
 def opened(given: ColumnElement[bool]) -> UpdateBase:
@@ -52,6 +43,11 @@ def opened(given: ColumnElement[bool]) -> UpdateBase:
         expires_at="expires_at",
         guesses=0,
     ).returning(CHALLENGES.c.id)
+
+
+def oldest_ended(given: ColumnElement[bool]) -> UpdateBase:
+    """End the account's oldest challenges, as many as are too many beside the one that is opened."""
+    return delete(CHALLENGES).where(_BESIDES, CHALLENGES.c.id.not_in(_NEWEST), given).returning(CHALLENGES.c.id)
 
 
 def held_open(given: ColumnElement[bool]) -> Select[int]:
@@ -93,11 +89,6 @@ class Challenge:
 
     id: ChallengeId
     user: User
-
-
-async def end_oldest(tx: Transaction, user_id: UserId) -> None:
-    """Make room for one more challenge of an account."""
-    await tx.execute(_END_OLDEST, user_id=user_id)
 
 
 def opening(user_id: UserId, token_hash: str, now: datetime) -> dict[str, Any]:

@@ -43,7 +43,7 @@ QUEUE_PER_THREAD = 16
 BUSY_SHARE = 0.5
 """Of one processor: an event loop that takes more is busy."""
 
-LOOKS_EVERY_SECONDS = 0.1
+LOOKS_EVERY_SECONDS = 0.5
 """Over so long at least is seen how busy the event loop is."""
 
 REST_PER_WORK = 8
@@ -107,7 +107,8 @@ class Pace:
     def keeping(self, work: Callable[[], T]) -> T:
         """Do ``work`` in this thread, once it has rested; who waited for the work before has its result by then."""
         began, ended = getattr(self._thread, "worked", (0.0, 0.0))
-        time.sleep(self.rest(time.monotonic(), began, ended))
+        if (rest := self.rest(time.monotonic(), began, ended)) > 0:
+            time.sleep(rest)  # not at all for none: even that would hand the interpreter to another thread
         began = time.monotonic()
         try:
             return work()

@@ -21,6 +21,7 @@ from umbra.db.transaction import Transaction
 from umbra.imports.columns import BACKUP_CODE
 from umbra.imports.record import Authenticator, BackupCode, Found, LeftOut, Note, Why
 from umbra.sessions import store as sessions
+from umbra.signin import passwords
 from umbra.signin.account import OPERATOR
 from umbra.totp import store as totp
 from umbra.totp.algorithm import Step, step_at
@@ -203,6 +204,7 @@ async def _put(auth: Auth, tx: Transaction, user_id: UserId, found: Found, hashe
     for name, one in zip(names, found.authenticators, strict=True):
         row = await totp.put_imported(tx, user_id, _imported(one, name, now))
         await totp.put_secret(tx, row, envelope.seal(auth.keyring, one.secret, Place(PURPOSE, user_id, row)))
+    await passwords.outdate_checks(auth, tx, user_id)
     await backup_codes.put_imported(tx, user_id, _kept_codes(found.backup_codes, hashes, now))
     used = [totp.Used(Step(one.step), one.used_at or now, one.code) for one in found.used_codes]
     await totp.put_used(tx, user_id, used, step_at(now))

@@ -79,7 +79,7 @@ REFUSED = {
 }
 REFUSED_PASSWORD = {
     "wrong": marked("A wrong password was tried"),
-    "superseded": marked("A password was tried while it was being changed"),
+    "superseded": marked("A password was tried while the account was being changed"),
 }
 REFUSED_BACKUP_CODE = {
     "wrong": marked("A wrong backup code was tried"),

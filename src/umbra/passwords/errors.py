@@ -12,7 +12,7 @@ class CredentialsRefused(Refused):
 
     @property
     def cause(self) -> str:
-        """One of ``wrong``, ``unknown_user``, ``disabled``, ``superseded`` (the password changed meanwhile)."""
+        """One of ``wrong``, ``unknown_user``, ``disabled``, ``superseded`` (the account changed meanwhile)."""
         return self._cause
 
 

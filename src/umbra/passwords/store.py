@@ -1,11 +1,12 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, select, update
 
 from umbra.core.ids import UserId
 from umbra.db.statements import labelled
 from umbra.db.transaction import Chain, Transaction
+from umbra.totp.tables import AUTHENTICATORS
 from umbra.users.tables import USERS
 from umbra.users.user import User
 
@@ -16,6 +17,7 @@ class StoredPassword:
 
     user: User
     is_disabled: bool
+    has_second_factor: bool
     version: int | str
     password_hash: str = field(repr=False)
 
@@ -32,11 +34,14 @@ def found(given: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
             USERS.c.password_hash,
         ),
         USERS.c.disabled_at.is_not(None).label("is_disabled"),
+        exists()
+        .where(AUTHENTICATORS.c.user_id == USERS.c.id, AUTHENTICATORS.c.confirmed_at.is_not(None))
+        .label("has_second_factor"),
     ).where(USERS.c.username_key == bindparam("username_key"), given)
 
 
 def held_unchanged(given: ColumnElement[bool]) -> Select[int]:
-    """Lock the account's row, provided that the password that was checked is still its password.
+    """Lock the account's row, provided that the check of its password has not been outdated.
 
     A sign-in holds it until its session or challenge exists; a change of password, of the second factor, or a
     disabling therefore comes wholly before it or wholly after it, and then ends what it made.
@@ -67,7 +72,7 @@ def stored_password_of(row: Row[*tuple[Any, ...]] | None) -> StoredPassword | No
     if row is None:
         return None
     user = User(UserId(row.id), row.username, row.email, row.is_operator)
-    return StoredPassword(user, row.is_disabled, row.password_version, row.password_hash)
+    return StoredPassword(user, row.is_disabled, row.has_second_factor, row.password_version, row.password_hash)
 
 
 async def rehash(tx: Transaction, user_id: UserId, password_hash: str) -> None:

@@ -1,7 +1,8 @@
 """Signing in: password, challenge, code, session."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any, Self
 
 from umbra.auth import Auth
 from umbra.backup_codes import store as backup_codes
@@ -9,7 +10,7 @@ from umbra.browsers import store as browsers
 from umbra.challenge import store as challenges
 from umbra.challenge.errors import ChallengeRefused
 from umbra.challenge.store import Challenge
-from umbra.core.events import Client, Event, Happened, Note, watching
+from umbra.core.events import Client, Event, Note, watching
 from umbra.core.ids import UserId
 from umbra.core.proof import BackupProof, SecondFactorProof
 from umbra.core.secret import Secret
@@ -18,9 +19,11 @@ from umbra.db.transaction import Transaction
 from umbra.passwords.errors import CredentialsRefused
 from umbra.sessions import flows as session_flows
 from umbra.sessions import store as sessions
-from umbra.sessions.session import Current
+from umbra.sessions.session import Current, Session
 from umbra.signin import guesses, notices, passwords, store
 from umbra.signin.guesses import Guess, NewSession
+from umbra.signin.notices import Meeting
+from umbra.signin.passwords import Checked
 from umbra.totp.errors import NotEnabled
 from umbra.users import store as users
 from umbra.users.user import User
@@ -56,10 +59,8 @@ async def login(auth: Auth, username: str, password: Secret[str], client: Client
     async with watching(auth.sink, Event.SIGN_IN_PASSWORD, client) as note:
         async with auth.hashing.slot() as slot:
             checked = await passwords.check(auth, slot, username, password, client, note)
-        async with guesses.handing_back(auth, checked.budget), auth.db.begin() as tx:
-            now = auth.clock.now()
-            await passwords.accept(tx, checked, now)
-            outcome = await _admitted(auth, tx, checked.user, note, now)
+        async with guesses.handing_back(auth, checked.budget):
+            outcome = await _begun_at_once(auth, checked, note) or await _settled(auth, checked, note)
         note.is_kept = True
         return outcome
 
@@ -80,24 +81,69 @@ async def admit(auth: Auth, user_id: UserId, client: Client) -> SignedIn | CodeR
         return outcome
 
 
-async def _admitted(auth: Auth, tx: Transaction, user: User, note: Note, now: datetime) -> SignedIn | CodeRequired:
-    """Begin a session, or open a challenge; the transaction holds the account."""
-    token = tokens.SESSION.new(auth.entropy)
-    token_hash, limits = tokens.SESSION.hash_of_new(token), session_flows.limits(auth)
-    values = sessions.creating(user.id, token_hash, client=note.client, now=now, limits=limits, second_factor=False)
-    met = notices.meeting(auth, note.client, now, second_factor=False)
-    session = await store.begin_without_code(tx, values, note.happened(), now, meeting=met.values if met else None)
-    if session is None:
-        return await _code_required(auth, tx, user.id, note.happened(), now)
-    return SignedIn(Current(user, session, token_hash), token, browser_token=met.token if met else None)
+async def _begun_at_once(auth: Auth, checked: Checked, note: Note) -> SignedIn | None:
+    """Accept a password and begin the session in one statement, where no code was asked for when it was looked at.
+
+    A host's accounts cannot be marked, so that such a statement would not notice that one is asked for by now.
+    """
+    if checked.had_second_factor or checked.better_hash is not None or not auth.db.shape.owns_accounts:
+        return None
+    now = auth.clock.now()
+    new = _New.of(auth, checked.user, note, now)
+    async with auth.db.single() as tx:
+        session = await store.begin_at_once(
+            tx, new.values, note.happened(), now, version=checked.version, budget=checked.budget, meeting=new.met
+        )
+    return None if session is None else new.begun(session)
 
 
-async def _code_required(
-    auth: Auth, tx: Transaction, user_id: UserId, happened: Happened, now: datetime
-) -> CodeRequired:
+async def _settled(auth: Auth, checked: Checked, note: Note) -> SignedIn | CodeRequired:
+    """Accept a password, and only then ask whether a code is needed."""
+    async with auth.db.begin() as tx:
+        now = auth.clock.now()
+        await passwords.accept(tx, checked, now)
+        return await _admitted(auth, tx, checked.user, note, now, expects_code=checked.had_second_factor)
+
+
+@dataclass(frozen=True, slots=True)
+class _New:
+    """A session that is to begin without a code, its token, and what is known of the browser."""
+
+    user: User
+    token: Secret[str]
+    token_hash: str
+    values: dict[str, Any] = field(repr=False)
+    meeting: Meeting | None
+
+    @classmethod
+    def of(cls, auth: Auth, user: User, note: Note, now: datetime) -> Self:
+        token = tokens.SESSION.new(auth.entropy)
+        token_hash, limits = tokens.SESSION.hash_of_new(token), session_flows.limits(auth)
+        values = sessions.creating(user.id, token_hash, client=note.client, now=now, limits=limits, second_factor=False)
+        return cls(user, token, token_hash, values, notices.meeting(auth, note.client, now, second_factor=False))
+
+    @property
+    def met(self) -> dict[str, Any] | None:
+        return self.meeting.values if self.meeting else None
+
+    def begun(self, session: Session) -> SignedIn:
+        current = Current(self.user, session, self.token_hash)
+        return SignedIn(current, self.token, browser_token=self.meeting.token if self.meeting else None)
+
+
+async def _admitted(
+    auth: Auth, tx: Transaction, user: User, note: Note, now: datetime, *, expects_code: bool = False
+) -> SignedIn | CodeRequired:
+    """Begin a session, or open a challenge, whichever is expected first; the transaction holds the account."""
+    if not expects_code:
+        new = _New.of(auth, user, note, now)
+        session = await store.begin_without_code(tx, new.values, note.happened(), now, meeting=new.met)
+        if session is not None:
+            return new.begun(session)
     mfa_token = tokens.CHALLENGE.new(auth.entropy)
-    await store.open_challenge(tx, user_id, tokens.CHALLENGE.hash_of_new(mfa_token), happened, now)
-    return CodeRequired(mfa_token, challenges.LIFETIME)
+    if await store.open_challenge(tx, user.id, tokens.CHALLENGE.hash_of_new(mfa_token), note.happened(), now):
+        return CodeRequired(mfa_token, challenges.LIFETIME)
+    return await _admitted(auth, tx, user, note, now)  # it was turned off since it was expected
 
 
 async def verify(auth: Auth, mfa_token: str, proof: SecondFactorProof, client: Client) -> SignedIn:

@@ -25,8 +25,7 @@ from umbra.passwords import store as password_store
 from umbra.passwords.flows import prepared
 from umbra.removals import store as removals
 from umbra.sessions import store as sessions
-from umbra.signin import notices, store
-from umbra.signin.passwords import network_of
+from umbra.signin import notices, passwords, store
 from umbra.totp import flows as totp_flows
 from umbra.totp import store as totp
 from umbra.users import store as users
@@ -60,7 +59,7 @@ async def request_reset(auth: Auth, username: str, client: Client) -> None:
     async with watching(auth.sink, Event.PASSWORD_RESET_REQUESTED, client) as note:
         note.detail["method"] = "mail"
         async with auth.db.single() as tx:
-            await attempts.charge(tx, attempts.reset_budget(network_of(client.ip)), auth.clock.now())
+            await attempts.charge(tx, attempts.reset_budget(passwords.network_of(client.ip)), auth.clock.now())
         async with auth.db.begin() as tx:
             now = auth.clock.now()
             account = await users.hold_named(tx, folded(username))
@@ -109,7 +108,7 @@ async def reset_password(auth: Auth, token: str, new: Secret[str], client: Clien
             await links.spend(tx, link, now)
             await links.void(tx, link.user.id, Purpose.RESET_PASSWORD)
             await challenges.end_all(tx, link.user.id)
-            await attempts.forgive(tx, attempts.reset_budget(network_of(client.ip)), now)
+            await attempts.forgive(tx, attempts.reset_budget(passwords.network_of(client.ip)), now)
             await password_store.change(tx, link.user.id, hashed)
             await sessions.end_all(tx, link.user.id, now, idle=auth.settings.session_idle)
             await browsers.forget_proofs(tx, link.user.id)
@@ -166,6 +165,7 @@ async def _bring_back(auth: Auth, tx: Transaction, link: Link) -> None:
         raise LinkRefused
     for one in removed:
         await removals.restore(tx, one, totp_flows.resealed(auth, one.user_id, one.id, one.sealed))
+    await passwords.outdate_checks(auth, tx, link.user.id)
     await backup_codes.remove_all(tx, link.user.id)
 
 

@@ -8,6 +8,7 @@ from umbra.attempts import store as attempts
 from umbra.attempts.errors import AttemptsSpent
 from umbra.auth import Auth
 from umbra.core.events import Client, Note
+from umbra.core.ids import UserId
 from umbra.core.secret import Secret
 from umbra.core.typed import folded, is_too_long
 from umbra.crypto.argon import Slot
@@ -16,6 +17,7 @@ from umbra.passwords import store as passwords
 from umbra.passwords.errors import CredentialsRefused
 from umbra.passwords.store import StoredPassword
 from umbra.signin import store
+from umbra.users import store as users
 from umbra.users.user import User
 
 IPV6_NETWORK_BITS = 64
@@ -29,6 +31,7 @@ class Checked:
     user: User
     budget: attempts.Budget
     version: int | str
+    had_second_factor: bool
     better_hash: str | None = field(repr=False, default=None)
 
 
@@ -50,7 +53,7 @@ async def check(auth: Auth, slot: Slot, username: str, password: Secret[str], cl
         raise CredentialsRefused("disabled")
     is_ours_to_renew = auth.db.shape.owns_accounts and auth.hashing.is_outdated(stored.password_hash)
     better = (await slot.hash(password))[0] if is_ours_to_renew else None
-    return Checked(stored.user, budget, stored.version, better)
+    return Checked(stored.user, budget, stored.version, stored.has_second_factor, better)
 
 
 async def accept(tx: Transaction, checked: Checked, now: datetime) -> None:
@@ -62,6 +65,16 @@ async def accept(tx: Transaction, checked: Checked, now: datetime) -> None:
     await store.accept_password(tx, checked.user.id, checked.version, checked.budget, now)
     if checked.better_hash is not None:
         await passwords.rehash(tx, checked.user.id, checked.better_hash)
+
+
+async def outdate_checks(auth: Auth, tx: Transaction, user_id: UserId) -> None:
+    """End every check of the account's password that is under way, where the account is ours; the caller holds it.
+
+    Whoever switches a second factor on does this, so that no sign-in that had found none begins a session after that.
+    Where it is a host's, a sign-in asks in a statement of its own.
+    """
+    if auth.db.shape.owns_accounts:
+        await users.outdate_checks(tx, user_id)
 
 
 def network_of(ip: str | None) -> str:

@@ -49,7 +49,9 @@ _CHARGE_KNOWN_AND_FIND = Chain(browsers.proved_to_name, attempts.charged, passwo
 _ACCEPT_PASSWORD = Chain(passwords.held_unchanged, attempts.forgiven)
 _BEGIN_WITHOUT_CODE = Chain(totp.absent, audit.kept, sessions.created)
 _BEGIN_WITHOUT_CODE_AND_MEET = Chain(totp.absent, audit.kept, sessions.created, then=_MET)
-_OPEN_CHALLENGE = Chain(challenges.opened, audit.kept)
+_BEGIN_AT_ONCE = Chain(passwords.held_unchanged, attempts.forgiven, audit.kept, sessions.created)
+_BEGIN_AT_ONCE_AND_MEET = Chain(passwords.held_unchanged, attempts.forgiven, audit.kept, sessions.created, then=_MET)
+_OPEN_CHALLENGE = Chain(totp.present, challenges.opened, audit.kept, then=[challenges.oldest_ended])
 
 _MOVE = Chain(totp.moved, attempts.forgiven)
 _SPEND_CHALLENGE = Chain(challenges.spent)
@@ -186,11 +188,35 @@ async def begin_without_code(
     return sessions.session_of(row) if held else None
 
 
-async def open_challenge(tx: Transaction, user_id: UserId, token_hash: str, happened: Happened, now: datetime) -> None:
-    """Open a challenge; the caller holds the account, so that the limit cannot be passed from two sides."""
-    await challenges.end_oldest(tx, user_id)
+async def begin_at_once(
+    tx: Transaction,
+    values: dict[str, Any],
+    happened: Happened,
+    now: datetime,
+    *,
+    version: int | str,
+    budget: Budget,
+    meeting: dict[str, Any] | None = None,
+) -> Session | None:
+    """Do in one statement what ``accept_password`` and ``begin_without_code`` do in two, or nothing.
+
+    The statement may wait for whoever holds the account, and but for that row it sees the database as it was before.
+    So the account had no authenticator when the password was checked, and whoever switches one on outdates the check.
+    """
+    chain = _BEGIN_AT_ONCE if meeting is None else _BEGIN_AT_ONCE_AND_MEET
+    values |= {"version": version, **attempts.forgiving(budget, now), **audit.keeping(happened, now), **(meeting or {})}
+    _, row = await tx.follow(chain, **values)
+    return None if row is None else sessions.session_of(row)
+
+
+async def open_challenge(tx: Transaction, user_id: UserId, token_hash: str, happened: Happened, now: datetime) -> bool:
+    """Open a challenge if the account has an authenticator, and say whether it has.
+
+    The caller holds the account, so that the limit cannot be passed from two sides.
+    """
     values = challenges.opening(user_id, token_hash, now)
-    await tx.follow(_OPEN_CHALLENGE, **values | audit.keeping(happened, now))
+    held, _ = await tx.follow(_OPEN_CHALLENGE, **values | audit.keeping(happened, now))
+    return bool(held)
 
 
 async def spend_challenge(tx: Transaction, challenge: Challenge, now: datetime) -> None:

@@ -146,12 +146,17 @@ _IS_ENABLED = Statement(
 )
 
 
+_HAS_ONE = exists().where(AUTHENTICATORS.c.user_id == bindparam("user_id"), AUTHENTICATORS.c.confirmed_at.is_not(None))
+
+
 def absent(given: ColumnElement[bool]) -> Select[int]:
     """Ask for an account that has no confirmed authenticator."""
-    confirmed = exists().where(
-        AUTHENTICATORS.c.user_id == bindparam("user_id"), AUTHENTICATORS.c.confirmed_at.is_not(None)
-    )
-    return select(literal(1).label("absent")).where(~confirmed, given)
+    return select(literal(1).label("absent")).where(~_HAS_ONE, given)
+
+
+def present(given: ColumnElement[bool]) -> Select[int]:
+    """Ask for an account that has one."""
+    return select(literal(1).label("present")).where(_HAS_ONE, given)
 
 
 async def was_used(tx: Transaction, user_id: UserId, code: Digits, now_step: Step) -> bool:

@@ -180,6 +180,11 @@ async def note_changed_factors(tx: Transaction, user_id: UserId, now: datetime) 
     await tx.execute(update(USERS).where(USERS.c.id == user_id).values(factors_changed_at=now))
 
 
+async def outdate_checks(tx: Transaction, user_id: UserId) -> None:
+    """End every check of the account's password that is under way; the caller holds the account, which is ours."""
+    await tx.execute(update(USERS).where(USERS.c.id == user_id).values(password_version=USERS.c.password_version + 1))
+
+
 async def change_email(tx: Transaction, user_id: UserId, email: str | None) -> None:
     """Store another mail address, or none."""
     await tx.execute(update(USERS).where(USERS.c.id == user_id).values(email=email))

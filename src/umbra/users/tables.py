@@ -11,7 +11,7 @@ class _User(TypedColumns):
     username_key: Named[str] = Column(String(256), unique=True)  # folded: one name, whatever its case
     email: Named[str | None] = Column(String(254))
     password_hash: Named[str] = Column(Text)
-    password_version: Named[int] = Column(PasswordVersion, server_default="0")  # a rehash leaves it
+    password_version: Named[int] = Column(PasswordVersion, server_default="0")  # another one outdates checks under way
     is_operator: Named[bool] = Column(Boolean, server_default=false())
     created_at: Named[datetime] = Column(UtcDateTime)
     disabled_at: Named[datetime | None] = Column(UtcDateTime)
