@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from umbra import restore, upkeep
 from umbra.api import signin as signin_face
-from umbra.api.caller import caller_of
+from umbra.api.caller import the_caller
 from umbra.api.forms import Delivery
 from umbra.api.router import PARTS
 from umbra.audit.store import DatabaseSink
@@ -355,7 +355,7 @@ class Umbra(Generic[UserT]):
 
         async def the_user(request: HTTPConnection) -> UserT:
             await self._bring(request)
-            me = (await caller_of(request, self.auth)).me
+            me = (await the_caller(request, self.auth)).me
             user = await self._loaded(me.user.id)
             must_have = mfa or self._is_required(user)
             if must_have or within is not None:

@@ -60,17 +60,7 @@ class Caller:
         return {"token": token.reveal()} if self.carrier == "bearer" else {}
 
 
-async def the_caller(request: Request, auth: TheAuth) -> Caller:
-    """Return who is signed in here.
-
-    Raises:
-        OriginRefused: A cookie would let a change in, and the browser says that another site asks for it.
-        NotAuthenticated: Nobody is.
-    """
-    return await caller_of(request, auth)
-
-
-async def caller_of(request: HTTPConnection, auth: Auth) -> Caller:
+async def the_caller(request: HTTPConnection, auth: TheAuth) -> Caller:
     """Return who is signed in on a connection, which may be a socket.
 
     Raises:

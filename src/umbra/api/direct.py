@@ -15,6 +15,7 @@ from fastapi import Request, Response
 from fastapi.params import Depends
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from umbra.api.route import Handler, StrictRequest, StrictRoute, form_refusal, strictly
@@ -81,7 +82,9 @@ def _handler(route: APIRoute, known: Mapping[Dependency, Any]) -> Handler:
 
 def _picking(places: Sequence[int]) -> Callable[[list[Any]], Sequence[Any]]:
     """Return what takes the values at these places out of a list."""
-    return itemgetter(*places) if len(places) > 1 else lambda values: [values[place] for place in places]
+    if len(places) == 1:
+        return itemgetter(slice(places[0], places[0] + 1))
+    return itemgetter(*places) if places else lambda _: ()
 
 
 def _reading(form: "TypeAdapter[Any]", route: APIRoute) -> Dependency:
@@ -121,4 +124,4 @@ def _standing_for(kind: Any) -> Any:
     if get_origin(kind) is Annotated:
         (marker,) = (one for one in get_args(kind) if isinstance(one, Depends))
         return marker.dependency
-    return Request if kind is Request else TypeAdapter(kind)
+    return Request if kind in {Request, HTTPConnection} else TypeAdapter(kind)

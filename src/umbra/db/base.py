@@ -68,6 +68,7 @@ class PasswordVersion(_AsTheHostHasIt):
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_WITHOUT_ZONE = datetime(1970, 1, 1)  # noqa: DTZ001 - as the columns are
+_WITHOUT_ZONE = len("1970-01-01 00:00:00.000000")
 
 
 def _without_zone(moment: datetime | None) -> datetime | None:
@@ -83,8 +84,9 @@ def _with_zone(stored: datetime | None) -> datetime | None:
 
 
 def _sqlite_text(moment: datetime | None) -> str | None:
-    stored = _without_zone(moment)
-    return None if stored is None else stored.isoformat(" ", "microseconds")
+    if moment is None or moment.tzinfo is not UTC:
+        moment = _without_zone(moment)
+    return None if moment is None else moment.isoformat(" ", "microseconds")[:_WITHOUT_ZONE]
 
 
 def _from_sqlite_text(text: str | None) -> datetime | None:

@@ -7,8 +7,8 @@ which would say so anew at every call, stay out of the way (docs/decisions/0017-
 from abc import ABC, abstractmethod
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, Generic, TypeVar, TypeVarTuple, cast, overload
+from functools import lru_cache, partial
+from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import CTE, ColumnElement, Dialect, Executable, Integer, Row, Select, exists, literal, select, true
@@ -56,7 +56,10 @@ class Rows(Generic[*Columns]):
 
     def one_or_none(self) -> Row[*Columns] | None:
         """Return the only row, or ``None`` when there is none."""
-        return self.one() if self._rows else None
+        if not self._rows:
+            return None
+        (row,) = self._rows
+        return row
 
     def scalar_one(self: "Rows[T, *tuple[Any, ...]]") -> T:
         """Return the first column of the only row."""
@@ -184,21 +187,19 @@ class Compiled:
 
     def rows(self, given: Sequence[Sequence[Any]]) -> Rows[*tuple[Any, ...]]:
         """Return what the driver gave, with names, and values in Python's form."""
-        return Rows([self._row(self._converted(row)) for row in given])
-
-    def _converted(self, row: Sequence[Any]) -> Sequence[Any]:
-        if not self._out:
-            return row
-        converted = list(row)
-        for place, out in self._out:
-            converted[place] = out(converted[place])
-        return converted
+        rows = []
+        for row in given:
+            converted = list(row)
+            for place, out in self._out:
+                converted[place] = out(converted[place])
+            rows.append(self._row(converted))
+        return Rows(rows)
 
 
 @lru_cache
 def _row_of(names: tuple[str, ...]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
     row = namedtuple("Row", names, rename=True)  # type: ignore[misc]  # noqa: PYI024 - its names come from a statement
-    return cast("Callable[[Sequence[Any]], tuple[Any, ...]]", row._make)
+    return partial(tuple.__new__, row)  # as its own _make does, which counts the values first
 
 
 class Transaction(ABC):

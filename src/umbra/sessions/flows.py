@@ -35,7 +35,8 @@ async def current(auth: Auth, token: str | None) -> Current:
     idle = auth.settings.session_idle
     async with auth.db.read() as tx:
         found = await store.find(tx, token_hash, now, idle)
-    if now - found.session.last_seen_at >= min(TOUCH_AFTER, idle / 20):
+    unused = now - found.session.last_seen_at
+    if unused >= TOUCH_AFTER or unused * 20 >= idle:
         async with auth.db.single() as tx:
             await store.touch(tx, found.session.id, now)
     return found

@@ -59,7 +59,7 @@ class Guard:
             answer = _answer_to(fault)
         if answer is not None:
             answer.raw_headers += self.headers
-            answer.raw_headers.append(_request_id())
+            answer.raw_headers.append((REQUEST_ID, _under_way().id.encode()))
         return answer
 
 
@@ -67,10 +67,6 @@ def _under_way() -> Seen:
     seen = request.UNDER_WAY.get()
     assert seen is not None  # noqa: S101 - a narrowing: the server watches every request
     return seen
-
-
-def _request_id() -> tuple[bytes, bytes]:
-    return REQUEST_ID, _under_way().id.encode()
 
 
 def _answer_to(fault: Exception) -> Response:
@@ -102,7 +98,7 @@ class Guarded:
                 has_started = True
                 present = [name for name, _ in message["headers"]]  # a page may have a policy of its own
                 missing = [pair for pair in self._guard.headers if pair[0] not in present]
-                message["headers"] = [*message["headers"], *missing, _request_id()]
+                message["headers"] = [*message["headers"], *missing, (REQUEST_ID, _under_way().id.encode())]
             await send(message)
 
         answer = await self._guard.answer(self._app(scope, receive, with_headers))
