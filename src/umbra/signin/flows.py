@@ -82,17 +82,19 @@ async def admit(auth: Auth, user_id: UserId, client: Client) -> SignedIn | CodeR
 
 
 async def _begun_at_once(auth: Auth, checked: Checked, note: Note) -> SignedIn | None:
-    """Accept a password and begin the session in one statement, where no code was asked for when it was looked at.
+    """Accept a password and begin the session in one statement, where nothing more is asked about the account.
 
-    A host's accounts cannot be marked, so that such a statement would not notice that one is asked for by now.
+    A host's accounts cannot be marked, so that such a statement would not notice that a code is asked for by now.
     """
     if checked.had_second_factor or checked.better_hash is not None or not auth.db.shape.owns_accounts:
         return None
     now = auth.clock.now()
     new = _New.of(auth, checked.user, note, now)
+    if new.meeting is not None:
+        return None
     async with auth.db.single() as tx:
         session = await store.begin_at_once(
-            tx, new.values, note.happened(), now, version=checked.version, budget=checked.budget, meeting=new.met
+            tx, new.values, note.happened(), now, version=checked.version, budget=checked.budget
         )
     return None if session is None else new.begun(session)
 
@@ -111,7 +113,7 @@ class _New:
 
     user: User
     token: Secret[str]
-    token_hash: str
+    token_hash: str = field(repr=False)
     values: dict[str, Any] = field(repr=False)
     meeting: Meeting | None
 

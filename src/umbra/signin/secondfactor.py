@@ -132,7 +132,8 @@ async def confirm(auth: Auth, me: Current, code: Digits, client: Client) -> Conf
             await totp.refuse_taken_name(tx, me.user.id, pending.name, besides=pending.id)
             await guesses.spend(tx, proven, now)
             await totp.switch_on(tx, pending.id, pending.name, now)
-            await passwords.outdate_checks(auth, tx, me.user.id)
+            if is_still_first:
+                await passwords.outdate_checks(auth, tx, me.user.id)
             if fresh is not None and is_still_first:
                 await backup_codes.replace_all(tx, me.user.id, fresh.kept, now)
             renewed = await _renew(auth, tx, me, token, second_factor=True)

@@ -50,7 +50,6 @@ _ACCEPT_PASSWORD = Chain(passwords.held_unchanged, attempts.forgiven)
 _BEGIN_WITHOUT_CODE = Chain(totp.absent, audit.kept, sessions.created)
 _BEGIN_WITHOUT_CODE_AND_MEET = Chain(totp.absent, audit.kept, sessions.created, then=_MET)
 _BEGIN_AT_ONCE = Chain(passwords.held_unchanged, attempts.forgiven, audit.kept, sessions.created)
-_BEGIN_AT_ONCE_AND_MEET = Chain(passwords.held_unchanged, attempts.forgiven, audit.kept, sessions.created, then=_MET)
 _OPEN_CHALLENGE = Chain(totp.present, challenges.opened, audit.kept, then=[challenges.oldest_ended])
 
 _MOVE = Chain(totp.moved, attempts.forgiven)
@@ -196,16 +195,15 @@ async def begin_at_once(
     *,
     version: int | str,
     budget: Budget,
-    meeting: dict[str, Any] | None = None,
 ) -> Session | None:
     """Do in one statement what ``accept_password`` and ``begin_without_code`` do in two, or nothing.
 
     The statement may wait for whoever holds the account, and but for that row it sees the database as it was before.
-    So the account had no authenticator when the password was checked, and whoever switches one on outdates the check.
+    So the account had no authenticator when the password was checked, and whoever switches one on outdates the check;
+    and whatever else is asked about the account, as where a browser is met, is not asked here.
     """
-    chain = _BEGIN_AT_ONCE if meeting is None else _BEGIN_AT_ONCE_AND_MEET
-    values |= {"version": version, **attempts.forgiving(budget, now), **audit.keeping(happened, now), **(meeting or {})}
-    _, row = await tx.follow(chain, **values)
+    accepting = {"version": version, **attempts.forgiving(budget, now)}
+    _, row = await tx.follow(_BEGIN_AT_ONCE, **values | accepting | audit.keeping(happened, now))
     return None if row is None else sessions.session_of(row)
 
 
