@@ -28,9 +28,10 @@ from umbra.attempts.tables import ATTEMPTS
 from umbra.auth import Auth
 from umbra.backup_codes import codes
 from umbra.backup_codes import store as backup_codes
+from umbra.challenge import store as challenges
 from umbra.core.clock import FixedClock
 from umbra.core.entropy import SystemEntropy
-from umbra.core.events import Client, Event, Happened
+from umbra.core.events import Client
 from umbra.core.ids import AuthenticatorId, SessionId
 from umbra.core.secret import Secret
 from umbra.crypto import envelope, tokens
@@ -40,12 +41,12 @@ from umbra.crypto.keyring import Keyring, new_key
 from umbra.db import migrate
 from umbra.db.opening import open_database
 from umbra.db.sqlite import Sqlite
+from umbra.db.transaction import Chain
 from umbra.email_proofs import codes as mailed_codes
 from umbra.email_proofs import store as email_proofs
 from umbra.sessions import flows as session_flows
 from umbra.sessions import store as sessions
 from umbra.signin import notices, operating
-from umbra.signin import store as signin
 from umbra.signin.policy import FRESH_FOR
 from umbra.testing import CHEAP
 from umbra.totp import store as totp
@@ -154,6 +155,9 @@ sends all that is right: password, code, backup code, code from a mail. There is
 service and writes this page; `test_the_state_matrix_is_what_the_service_answers` fails when the two differ.
 """
 
+OPEN_CHALLENGE = Chain(challenges.opened)
+"""A challenge, whether or not its account has a second factor: it may have been turned off since."""
+
 Matrix = dict[tuple[str, str, str], str]
 """The answer by state, call and level."""
 
@@ -198,8 +202,8 @@ class Surveyor:
                 second_factor="second factor" in level,
             )
             session = await sessions.create(tx, values)
-            happened = Happened(Event.SIGN_IN_PASSWORD, NOBODY, user.id)
-            await signin.open_challenge(tx, user.id, tokens.CHALLENGE.hash_of_new(mfa_token), happened, now)
+            opening = challenges.opening(user.id, tokens.CHALLENGE.hash_of_new(mfa_token), now)
+            await tx.follow(OPEN_CHALLENGE, **opening)
         authenticator_id = await self._brought_into(state, user, session.id)
         if level == "revoked":
             async with auth.db.begin() as tx:
