@@ -96,10 +96,8 @@ async def test_no_sign_in_without_a_code_outlives_the_first_authenticator(
         await crowd.send(browser.post(f"{API}/totp/confirm", json=code))
         await crowd.send(*(sign_in(host) for _ in range(3)))
 
-    confirmed, *outcomes = await crowd.answers()
+    confirmed, *_ = await crowd.answers()
     assert 200 == confirmed.status_code
-    if not auth.db.is_sqlite:  # where the first to come may have been done before it was confirmed
-        assert {flows.CodeRequired} == {type(one) for one in outcomes}
     clock.move(timedelta(seconds=1))
     async with auth.db.read() as tx:
         alive = await sessions.alive(tx, UserId(host.key_of(1)), clock.now(), auth.settings.session_idle)
