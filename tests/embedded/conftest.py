@@ -3,13 +3,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from embedded import hosts
 from embedded.hosts import Host
 from umbra.core.clock import FixedClock
-from umbra.crypto.argon import HashingPool
-from umbra.testing import CHEAP
 
 SHAPES = [
     ("postgresql", "integer", ""),
@@ -37,14 +34,8 @@ def shape(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str, str
 async def host(shape: tuple[str, str, str], clock: FixedClock) -> AsyncIterator[Host]:
     """An application of each shape, on an empty database."""
     url, key, prefix = shape
-    engine = hosts.engine_of(url)
-    hashing = HashingPool(CHEAP, threads=2)
-    yield hosts.application(engine, key, clock, hashing, prefix=prefix)
-    hashing.close()
-    if isinstance(engine, AsyncEngine):
-        await engine.dispose()
-    else:
-        engine.dispose()
+    async with hosts.opened(url, key, clock, prefix=prefix) as made:
+        yield made
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from umbra.core.clock import FixedClock
 from umbra.core.events import Event, Happened
 from umbra.crypto.argon import HashingPool
 from umbra.crypto.keyring import new_key
+from umbra.testing import CHEAP
 
 KEYS: dict[str, tuple[TypeEngine[Any], Callable[[int], Any]]] = {
     "integer": (Integer(), lambda number: number),
@@ -149,6 +150,18 @@ def application(
         return {"handle": member.handle}
 
     return host
+
+
+@asynccontextmanager
+async def opened(url: str, key: str, clock: FixedClock, **more: Any) -> AsyncIterator[Host]:
+    """Make an application on a database, and close what it has opened."""
+    engine, hashing = engine_of(url), HashingPool(CHEAP, threads=2)
+    yield application(engine, key, clock, hashing, **more)
+    hashing.close()
+    if isinstance(engine, AsyncEngine):
+        await engine.dispose()
+    else:
+        engine.dispose()
 
 
 def code_of(secret: str, clock: FixedClock) -> str:

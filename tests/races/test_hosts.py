@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from embedded import hosts
 from embedded.hosts import Host
@@ -18,12 +17,10 @@ from umbra.core.clock import FixedClock
 from umbra.core.ids import UserId
 from umbra.core.secret import Secret
 from umbra.crypto import tokens
-from umbra.crypto.argon import HashingPool
 from umbra.sessions import flows as session_flows
 from umbra.sessions import store as sessions
 from umbra.sessions.tables import SESSIONS
 from umbra.signin import flows
-from umbra.testing import CHEAP
 
 pytestmark = pytest.mark.race
 
@@ -56,13 +53,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 async def host(url: str, clock: FixedClock) -> AsyncIterator[Host]:
     """An application in whose database Umbra is a guest."""
-    engine, hashing = hosts.engine_of(url), HashingPool(CHEAP, threads=2)
-    yield hosts.application(engine, "uuid", clock, hashing, prefix="umbra_", check_password=is_right)
-    hashing.close()
-    if isinstance(engine, AsyncEngine):
-        await engine.dispose()
-    else:
-        engine.dispose()
+    async with hosts.opened(url, "uuid", clock, prefix="umbra_", check_password=is_right) as made:
+        yield made
 
 
 @pytest.fixture
