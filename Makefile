@@ -6,6 +6,9 @@ DATA ?= data
 SHOTS ?= screenshots
 TIMES ?= 20
 
+# Where Python is told to keep no bytecode, each of the many processes that tests start would compile all of Umbra again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 
 help:  ## Say what can be made

@@ -1,6 +1,7 @@
 """Two databases, a clock that stands still, hashing that costs nothing."""
 
 import contextlib
+import gc
 import os
 import shutil
 import sys
@@ -44,6 +45,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure() -> None:
     _server.close()
+
+
+def pytest_collection_finish() -> None:
+    """Take thousands of tests out of what is looked over for garbage, which took a tenth of their time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

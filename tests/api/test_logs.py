@@ -15,7 +15,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from support.people import API, BASE_URL, Person
-from support.servers import environment_of, running
+from support.servers import environment_of, get, running
 from umbra.api.router import router as api
 from umbra.app import application
 from umbra.auth import Auth
@@ -264,7 +264,7 @@ def test_a_servers_own_lines_are_of_the_form(tmp_path: Path, sqlite_template: Pa
         "log_format": form,
     }
     with running(1, tmp_path, environment_of(settings)) as (server,):
-        httpx.get(f"{server.address}/healthz?{MARK}", trust_env=False)
+        get(f"{server.address}/healthz?{MARK}")
     text = server.log.read_text()
     ours = [line for line in text.splitlines() if "uvicorn" in line or "umbra.request" in line]
 

@@ -17,7 +17,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from support.people import BASE_URL, Person
-from support.servers import environment_of, running
+from support.servers import environment_of, get, running
 from umbra import upkeep
 from umbra.app import application
 from umbra.audit import store as audit
@@ -236,8 +236,8 @@ def test_several_processes_add_up_and_one_that_is_gone_uses_nothing(tmp_path: Pa
     environment = environment_of(settings) | {"TMPDIR": str(tmp_path)}
     with running(1, tmp_path, environment, "--workers", "2") as (server,):
         for _ in range(40):  # each over a connection of its own, so that both processes get some
-            httpx.get(server.address + "/healthz", trust_env=False)
-        samples = read(httpx.get(server.address + "/metrics", trust_env=False).text)
+            get(server.address + "/healthz")
+        samples = read(get(server.address + "/metrics").text)
         folders = list(tmp_path.glob("umbra-metrics-*"))
 
     labels = (("method", "GET"), ("route", "/healthz"), ("status", "200"))

@@ -16,7 +16,7 @@ import pytest
 from support.mail import free_port
 from support.people import API, Person
 from support.proxies import CASES, TRUSTED, Case
-from support.servers import environment_of, running
+from support.servers import environment_of, get, running
 from support.tools import needs
 from umbra.app import application
 from umbra.audit import store as audit
@@ -122,7 +122,7 @@ def nginx(folder: Path, server: str) -> Iterator[str]:
 
 def _answers(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).status_code == httpx.codes.OK
+        return get(f"http://127.0.0.1:{port}/healthz").status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
 
@@ -146,7 +146,7 @@ def test_nginx_as_in_the_guide_names_the_client_and_hides_the_metrics(tmp_path: 
             client.post(API + "/register", json=person)
             answer = client.post(API + "/login", json=person | {"delivery": "token"})
             through = client.get("/metrics")
-        beside = httpx.get(server.address + "/metrics", trust_env=False)
+        beside = get(server.address + "/metrics")
 
     assert "127.0.0.1" == answer.json()["session"]["ip"]
     assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-Id"])

@@ -56,3 +56,5 @@ async def test_what_start_up_has_made_is_not_looked_over_for_garbage(auth: Auth)
             assert gc.get_freeze_count() > before
     finally:
         gc.unfreeze()
+        gc.collect()
+        gc.freeze()  # what was frozen when tests had been collected

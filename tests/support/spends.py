@@ -8,6 +8,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROW = "the row itself"
@@ -149,22 +150,30 @@ def files(source: Path) -> Iterator[Path]:
 
 def writes(source: Path) -> list[Write]:
     """Return every statement that writes."""
-    return [write for path in files(source) for write in _writes(path, str(path.relative_to(source)))]
+    return [write for path in files(source) for write in _writes(path.read_text(), str(path.relative_to(source)))]
 
 
 def unreadable(source: Path) -> list[str]:
     """Return what a reader could miss: SQL as text, statements that a table makes itself, columns set on an object."""
+    return [f"{path.relative_to(source)}:{line}" for path in files(source) for line in _unreadable(path.read_text())]
+
+
+@cache
+def _unreadable(text: str) -> list[int]:
     columns = {once.column for once in ONCE.values()}
     return [
-        f"{path.relative_to(source)}:{getattr(node, 'lineno', 0)}"
-        for path in files(source)
-        for node in ast.walk(ast.parse(path.read_text()))
+        getattr(node, "lineno", 0)
+        for node in ast.walk(ast.parse(text))
         if _is_sql(node) or _is_of_a_table(node) or _is_set(node, columns)
     ]
 
 
-def _writes(path: Path, name: str) -> Iterator[Write]:
-    text = path.read_text()
+@cache
+def _writes(text: str, name: str) -> list[Write]:
+    return list(_found(text, name))
+
+
+def _found(text: str, name: str) -> Iterator[Write]:
     if name == GENERIC or not any(f"{built}(" in text for built in BUILDERS):
         return
     for top in ast.parse(text).body:

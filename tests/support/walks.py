@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from support.blocks import Block
-from support.servers import environment_of
+from support.servers import environment_of, get
 
 WALKS = {
     "README.md": {"Run it", "A first use, with curl"},
@@ -116,7 +116,7 @@ class Walk:
 
     def _answers(self) -> bool:
         with contextlib.suppress(httpx.TransportError):
-            return bool(httpx.get(f"http://127.0.0.1:{self.port}/", trust_env=False, timeout=5))
+            return bool(get(f"http://127.0.0.1:{self.port}/"))
         return False
 
 

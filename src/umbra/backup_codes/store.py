@@ -3,13 +3,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, or_, select, update
+from sqlalchemy import Select, bindparam, delete, func, insert, or_, select, update
 
 from umbra.backup_codes.codes import IMPORTED
 from umbra.backup_codes.tables import BACKUP_CODES
 from umbra.core.ids import UserId
 from umbra.core.proof import CodeRefused
-from umbra.db.transaction import Transaction
+from umbra.db.transaction import Statement, Transaction
+
+_COUNT = Statement(
+    select(
+        func.count(BACKUP_CODES.c.id).label("total"),
+        func.count(BACKUP_CODES.c.used_at).label("used"),
+        func.count(BACKUP_CODES.c.renewal_due_at).label("due"),
+        func.min(BACKUP_CODES.c.created_at).label("created_at"),
+    ).where(BACKUP_CODES.c.user_id == bindparam("user_id"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +138,7 @@ async def spend(tx: Transaction, user_id: UserId, code_id: int, now: datetime) -
 
 async def count(tx: Transaction, user_id: UserId) -> BackupCodeCount | None:
     """Return how many codes the account's set has and has left, or ``None`` without a set."""
-    row = (
-        await tx.execute(
-            select(
-                func.count(BACKUP_CODES.c.id).label("total"),
-                func.count(BACKUP_CODES.c.used_at).label("used"),
-                func.count(BACKUP_CODES.c.renewal_due_at).label("due"),
-                func.min(BACKUP_CODES.c.created_at).label("created_at"),
-            ).where(BACKUP_CODES.c.user_id == user_id)
-        )
-    ).one()
+    row = (await tx.execute(_COUNT, user_id=user_id)).one()
     return BackupCodeCount(row.total, row.total - row.used, row.created_at, row.due > 0) if row.total else None
 
 

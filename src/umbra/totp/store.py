@@ -139,6 +139,25 @@ _ENROLLED = Statement(
     .order_by(AUTHENTICATORS.c.id)
 )
 
+_CONFIRMED = Statement(
+    select(*_SHOWN)
+    .where(AUTHENTICATORS.c.user_id == bindparam("user_id"), AUTHENTICATORS.c.confirmed_at.is_not(None))
+    .order_by(AUTHENTICATORS.c.id)
+)
+
+_PENDING = Statement(
+    select(
+        AUTHENTICATORS.c.id,
+        AUTHENTICATORS.c.name,
+        AUTHENTICATORS.c.setup_expires_at,
+        AUTHENTICATORS.c.secret,
+    ).where(
+        AUTHENTICATORS.c.setup_session_id == bindparam("session_id"),
+        AUTHENTICATORS.c.confirmed_at.is_(None),
+        AUTHENTICATORS.c.setup_expires_at > bindparam("now"),
+    )
+)
+
 _IS_ENABLED = Statement(
     select(AUTHENTICATORS.c.id)
     .where(AUTHENTICATORS.c.user_id == bindparam("user_id"), AUTHENTICATORS.c.confirmed_at.is_not(None))
@@ -194,12 +213,7 @@ async def is_enabled(tx: Transaction, user_id: UserId) -> bool:
 
 async def shown(tx: Transaction, user_id: UserId) -> list[Authenticator]:
     """Return the account's confirmed authenticators for its owner's eyes."""
-    rows = await tx.execute(
-        select(*_SHOWN)
-        .where(AUTHENTICATORS.c.user_id == user_id, AUTHENTICATORS.c.confirmed_at.is_not(None))
-        .order_by(AUTHENTICATORS.c.id)
-    )
-    return [_authenticator(row) for row in rows]
+    return [_authenticator(row) for row in await tx.execute(_CONFIRMED, user_id=user_id)]
 
 
 async def shown_one(tx: Transaction, authenticator_id: AuthenticatorId) -> Authenticator:
@@ -209,20 +223,7 @@ async def shown_one(tx: Transaction, authenticator_id: AuthenticatorId) -> Authe
 
 async def pending(tx: Transaction, session_id: SessionId, now: datetime) -> PendingSetup | None:
     """Return the set-up that this session has begun, unless it has expired. Other sessions never see it."""
-    row = (
-        await tx.execute(
-            select(
-                AUTHENTICATORS.c.id,
-                AUTHENTICATORS.c.name,
-                AUTHENTICATORS.c.setup_expires_at,
-                AUTHENTICATORS.c.secret,
-            ).where(
-                AUTHENTICATORS.c.setup_session_id == session_id,
-                AUTHENTICATORS.c.confirmed_at.is_(None),
-                AUTHENTICATORS.c.setup_expires_at > now,
-            )
-        )
-    ).one_or_none()
+    row = (await tx.execute(_PENDING, session_id=session_id, now=now)).one_or_none()
     if row is None or row.setup_expires_at is None:
         return None
     return PendingSetup(AuthenticatorId(row.id), row.name, row.setup_expires_at, row.secret)

@@ -25,6 +25,10 @@ class _AsRead(UserDefinedType[Any]):
     cache_ok = True
 
 
+_HOLD = Statement(select(USERS.c.id).where(USERS.c.id == bindparam("user_id")).with_for_update(key_share=True))
+
+_EXISTS = Statement(select(USERS.c.id).where(USERS.c.username_key == bindparam("username_key")))
+
 _HOLD_LET_IN = Statement(
     select(*labelled(*_USER))
     .where(USERS.c.id == bindparam("user_id"), USERS.c.disabled_at.is_(None))
@@ -69,8 +73,7 @@ async def add(tx: Transaction, new: NewUser, now: datetime) -> User:
 
 async def exists(tx: Transaction, username: str) -> bool:
     """Say whether an account has that name."""
-    found = await tx.execute(select(USERS.c.id).where(USERS.c.username_key == folded(username)))
-    return found.first() is not None
+    return (await tx.execute(_EXISTS, username_key=folded(username))).first() is not None
 
 
 async def is_anybody_there(tx: Transaction) -> bool:
@@ -83,7 +86,7 @@ async def hold(tx: Transaction, user_id: UserId) -> None:
 
     It is the first lock that a transaction takes, and does not stand in the way of rows that refer to the account.
     """
-    await tx.execute(select(USERS.c.id).where(USERS.c.id == user_id).with_for_update(key_share=True))
+    await tx.execute(_HOLD, user_id=user_id)
 
 
 async def hold_all(tx: Transaction, user_ids: Collection[UserId]) -> int:
