@@ -1,5 +1,5 @@
 from dataclasses import field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from umbra.core.ids import SessionId
 from umbra.core.record import record
@@ -18,6 +18,10 @@ class Session:
     second_factor_at: datetime | None
     ip: str | None
     user_agent: str | None
+
+    def is_over(self, now: datetime, idle: timedelta) -> bool:
+        """Say whether its time is up, by its age or by how long nobody has used it (ASVS 7.3.1, 7.3.2)."""
+        return self.expires_at <= now or self.last_seen_at <= now - idle
 
     @property
     def amr(self) -> list[str]:

@@ -73,8 +73,6 @@ _FIND = Statement(
     .where(
         SESSIONS.c.token_hash == bindparam("token_hash"),
         SESSIONS.c.revoked_at.is_(None),
-        SESSIONS.c.expires_at > bindparam("now"),
-        SESSIONS.c.last_seen_at > bindparam("idle_since"),
         USERS.c.disabled_at.is_(None),
     )
 )
@@ -122,11 +120,13 @@ async def find(tx: Transaction, token_hash: str, now: datetime, idle: timedelta)
     Raises:
         NotAuthenticated: There is none, it has ended, or its owner is disabled.
     """
-    row = (await tx.execute(_FIND, token_hash=token_hash, now=now, idle_since=now - idle)).one_or_none()
+    row = (await tx.execute(_FIND, token_hash=token_hash)).one_or_none()
     if row is None:
         raise NotAuthenticated
-    user = User(UserId(row.owner_id), row.username, row.email, row.is_operator)
-    return Current(user, session_of(row), token_hash)
+    found = session_of(row)
+    if found.is_over(now, idle):
+        raise NotAuthenticated
+    return Current(User(UserId(row.owner_id), row.username, row.email, row.is_operator), found, token_hash)
 
 
 async def touch(tx: Transaction, session_id: SessionId, now: datetime) -> None:
