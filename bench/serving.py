@@ -20,7 +20,7 @@ from support import postgres
 from support.servers import UMBRA
 
 ROOT = Path(__file__).parent.parent
-START_SECONDS = 30
+START_SECONDS = 120
 STOP_SECONDS = 15
 
 _UVICORN = (
@@ -48,11 +48,16 @@ class Served:
 
 @contextlib.contextmanager
 def umbra(
-    environment: Mapping[str, str], folder: Path, *, core: int | None = None, workers: int = 1
+    environment: Mapping[str, str],
+    folder: Path,
+    *,
+    core: int | None = None,
+    workers: int = 1,
+    under: Sequence[str] = (),
 ) -> Iterator[Served]:
-    """Run ``umbra serve``, on one core or on all."""
+    """Run ``umbra serve``, on one core or on all, and ``under`` a program that looks at it."""
     port = free_port()
-    command = [*UMBRA, "serve", "--port", str(port), "--workers", str(workers)]
+    command = [*under, *UMBRA, "serve", "--port", str(port), "--workers", str(workers)]
     with _running(command, port, environment, folder, core) as served:
         await_ready(port)
         if workers > 1:
@@ -61,10 +66,12 @@ def umbra(
 
 
 @contextlib.contextmanager
-def asgi(module: str, environment: Mapping[str, str], folder: Path, *, core: int | None = None) -> Iterator[Served]:
+def asgi(
+    module: str, environment: Mapping[str, str], folder: Path, *, core: int | None = None, under: Sequence[str] = ()
+) -> Iterator[Served]:
     """Run an ASGI application of the bench the way Umbra runs its own."""
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", f"{module}:app", *_UVICORN, "--port", str(port)]
+    command = [*under, sys.executable, "-m", "uvicorn", f"{module}:app", *_UVICORN, "--port", str(port)]
     with _running(command, port, environment, folder, core) as served:
         yield served
 

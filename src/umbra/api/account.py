@@ -1,7 +1,7 @@
 from fastapi import APIRouter, Response
 
 from umbra.api import answers
-from umbra.api.answers import JsonAnswer, RenewedAnswer, RevokedAnswer, SessionsAnswer
+from umbra.api.answers import RenewedAnswer, RevokedAnswer, SessionsAnswer
 from umbra.api.caller import TheAuth, TheCaller
 from umbra.api.forms import NothingForm, PasswordForm, StepUpForm
 from umbra.api.route import StrictRoute
@@ -9,6 +9,7 @@ from umbra.core import typed
 from umbra.core.ids import SessionId
 from umbra.sessions import flows as sessions
 from umbra.signin import account, secondfactor
+from umbra.web.answer import JsonAnswer
 from umbra.web.ids import number
 
 router = APIRouter(route_class=StrictRoute, tags=["Step-up, sessions, account"])

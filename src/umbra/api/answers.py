@@ -1,15 +1,10 @@
 """What callers get back: typed for the reader and the OpenAPI document, and not validated again on the way out."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import (
-    Any,
     NotRequired,  # Pydantic cannot read typing's before Python 3.12
 )
 
-import orjson
-from pydantic_core import to_jsonable_python
-from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from umbra.backup_codes.store import BackupCodeCount
@@ -122,19 +117,6 @@ class BackupCodesAnswer(TypedDict):
 
 class CodeMailedAnswer(TypedDict):
     expires_in: int
-
-
-class JsonAnswer(Response):
-    """A body as JSON, with moments as RFC 3339 writes them in UTC.
-
-    Starlette finds out at every answer what holds for all of these: length and type, no more.
-    """
-
-    def __init__(self, body: Mapping[str, Any], status: int = 200) -> None:
-        self.status_code = status
-        self.body = orjson.dumps(body, to_jsonable_python, orjson.OPT_UTC_Z)  # a host's key may be of a driver's kind
-        self.raw_headers = [(b"content-length", b"%d" % len(self.body)), (b"content-type", b"application/json")]
-        self.background = None
 
 
 def user(one: User) -> UserAnswer:

@@ -1,11 +1,12 @@
 from fastapi import APIRouter, Response
 
-from umbra.api.answers import CodeMailedAnswer, JsonAnswer
+from umbra.api.answers import CodeMailedAnswer
 from umbra.api.caller import TheAuth, TheCaller
 from umbra.api.forms import ConfirmForm, NothingForm
 from umbra.api.route import StrictRoute
 from umbra.email_proofs import codes
 from umbra.signin import addresses
+from umbra.web.answer import JsonAnswer
 
 router = APIRouter(prefix="/email", route_class=StrictRoute, tags=["Mail address"])
 

@@ -67,11 +67,7 @@ class StrictRequest(Request):
         """Return the body's value, or what no form takes: to raise here would answer 422 before 401."""
         if not hasattr(self, "_json"):
             try:
-                self._json = json.loads(
-                    (await self.body()).decode("utf-8"),
-                    object_pairs_hook=_each_once,
-                    parse_constant=_no_constant,
-                )
+                self._json = _STRICT.decode((await self.body()).decode("utf-8"))
             except (ValueError, RecursionError):
                 self._json = _NO_OBJECT
         return self._json
@@ -86,6 +82,9 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(_text: str) -> None:
     raise ValueError("no JSON number")
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_each_once, parse_constant=_no_constant)
 
 
 def form_refusal(errors: Iterable[Mapping[str, Any]]) -> InvalidRequest:

@@ -1,7 +1,7 @@
 from fastapi import APIRouter, Depends, Request, Response
 
 from umbra.api import answers
-from umbra.api.answers import CodeRequiredAnswer, JsonAnswer, RegisteredAnswer, SignedInAnswer, WhoAnswer
+from umbra.api.answers import CodeRequiredAnswer, RegisteredAnswer, SignedInAnswer, WhoAnswer
 from umbra.api.caller import TheAuth, TheCaller, TheClient, refuse_foreign_sign_in
 from umbra.api.forms import Delivery, LoginForm, NothingForm, RegisterForm, VerifyForm
 from umbra.api.route import StrictRoute
@@ -12,6 +12,7 @@ from umbra.sessions import flows as sessions
 from umbra.signin import account, flows
 from umbra.signin.flows import CodeRequired, SignedIn
 from umbra.web import caller, cookies, host
+from umbra.web.answer import JsonAnswer
 
 router = APIRouter(route_class=StrictRoute, tags=["Signing in"])
 

@@ -5,7 +5,6 @@ from umbra.api.answers import (
     AuthenticatorAnswer,
     BackupCodesAnswer,
     ConfirmedAnswer,
-    JsonAnswer,
     SetupAnswer,
     StatusAnswer,
 )
@@ -16,6 +15,7 @@ from umbra.core import typed
 from umbra.core.ids import AuthenticatorId
 from umbra.signin import guesses, secondfactor
 from umbra.totp import flows as totp
+from umbra.web.answer import JsonAnswer
 from umbra.web.ids import number
 
 router = APIRouter(prefix="/totp", route_class=StrictRoute, tags=["Second factor"])

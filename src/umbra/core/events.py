@@ -1,9 +1,9 @@
 """What happened, and who is told."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from types import TracebackType
 from typing import Protocol
 
 from umbra.core.errors import Busy, InvalidRequest, Refused, Unavailable
@@ -119,18 +119,31 @@ class Sink(Protocol):
         ...
 
 
-@asynccontextmanager
-async def watching(sink: Sink, event: Event, client: Client, user_id: UserId | None = None) -> AsyncIterator[Note]:
+def watching(
+    sink: Sink, event: Event, client: Client, user_id: UserId | None = None
+) -> AbstractAsyncContextManager[Note]:
     """Record ``event`` when the block ends: as done, or as refused with its cause.
 
     What the server could not decide, and what was never of the form, is no event.
     """
-    note = Note(event, client, user_id)
-    try:
-        yield note
-    except (Busy, Unavailable, InvalidRequest):
-        raise
-    except Refused as refusal:
-        await sink.record(note.happened(refusal.cause))
-        raise
-    await (sink.was_kept if note.is_kept else sink.record)(note.happened())
+    return _Watching(sink, Note(event, client, user_id))
+
+
+class _Watching(AbstractAsyncContextManager[Note]):
+    def __init__(self, sink: Sink, note: Note) -> None:
+        self._sink = sink
+        self._note = note
+
+    async def __aenter__(self) -> Note:
+        return self._note
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        match error:
+            case None:
+                await (self._sink.was_kept if self._note.is_kept else self._sink.record)(self._note.happened())
+            case Busy() | Unavailable() | InvalidRequest():
+                pass
+            case Refused():
+                await self._sink.record(self._note.happened(error.cause))

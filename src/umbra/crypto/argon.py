@@ -5,11 +5,12 @@ import os
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import TypeVar
+from types import TracebackType
+from typing import Self, TypeVar
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -62,12 +63,31 @@ _NOTHING = "A" * 64
 """Zeros in base64: a hash of them costs as much to refuse as any other, and nothing to make."""
 
 
-class Slot:
+class Slot(AbstractAsyncContextManager["Slot"]):
     """A reserved place in the pool; hashing through it cannot be refused any more."""
 
     def __init__(self, pool: "HashingPool") -> None:
         self._pool = pool
-        self.running: Future[object] | None = None
+        self._running: Future[object] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Take the place.
+
+        Raises:
+            Busy: All places are taken.
+        """
+        await self._pool.take()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Give the place back, once its hash has ended."""
+        if self._running is None or self._running.done():
+            self._pool.give_back()
+        else:  # the caller went away; the thread has not
+            loop = asyncio.get_running_loop()
+            self._running.add_done_callback(lambda _: loop.call_soon_threadsafe(self._pool.give_back))
 
     async def hash(self, *texts: Secret[str]) -> list[str]:
         """Return the Argon2id hash of each text, with a salt of its own."""
@@ -82,7 +102,7 @@ class Slot:
     async def run(self, work: Callable[[], T]) -> T:
         """Do ``work`` in one of the pool's threads."""
         future = self._pool.threads.submit(self._pool.pace.keeping, work)
-        self.running = future  # type: ignore[assignment]  # whatever it returns, only its end matters here
+        self._running = future  # type: ignore[assignment]  # whatever it returns, only its end matters here
         return await asyncio.wrap_future(future)
 
 
@@ -135,9 +155,12 @@ class HashingPool:
         self._free = self._places = count * (1 + QUEUE_PER_THREAD)
         self._next_refusal = 0.0
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[Slot]:
-        """Reserve a place for as long as the block, and its hash, lasts; a crowd is refused one after the other.
+    def slot(self) -> Slot:
+        """Return what reserves a place for as long as a block, and its hash, lasts."""
+        return Slot(self)
+
+    async def take(self) -> None:
+        """Take a place; a crowd is refused one after the other.
 
         Raises:
             Busy: All places are taken.
@@ -147,15 +170,10 @@ class HashingPool:
             await self._turn_to_be_refused()
             raise Busy
         self._free -= 1
-        slot = Slot(self)
-        try:
-            yield slot
-        finally:
-            if slot.running is None or slot.running.done():
-                self._free += 1
-            else:  # the caller went away; the thread has not
-                loop = asyncio.get_running_loop()
-                slot.running.add_done_callback(lambda _: loop.call_soon_threadsafe(self._release))
+
+    def give_back(self) -> None:
+        """Give a place back that was taken."""
+        self._free += 1
 
     def load(self) -> Load:
         """Return how many threads have work, and how many callers with a place wait for one of them."""
@@ -177,9 +195,6 @@ class HashingPool:
         self._next_refusal = turn + 1 / REFUSALS_PER_SECOND
         if turn > now:
             await asyncio.sleep(turn - now)
-
-    def _release(self) -> None:
-        self._free += 1
 
 
 def _give_way() -> None:

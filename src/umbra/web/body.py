@@ -1,6 +1,6 @@
 """Bodies: their size and media type, before anything else is looked at."""
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from umbra.web.errors import TooLarge, UnsupportedMediaType
 from umbra.web.headers import lines
@@ -27,10 +27,14 @@ async def read(request: Request, media_type: str) -> bytes:
     """
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
+    is_whole = False
+    while not is_whole and size <= DISCARDED_BODY_BYTES:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk = message.get("body", b"")
+        is_whole = not message.get("more_body", False)
         size += len(chunk)
-        if size > DISCARDED_BODY_BYTES:
-            break
         if size <= LARGEST_BODY_BYTES:
             chunks.append(chunk)
     if size > LARGEST_BODY_BYTES:

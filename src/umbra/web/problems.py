@@ -1,6 +1,5 @@
 """Refusals as HTTP answers (RFC 9457); the only module that knows both."""
 
-import json
 from http import HTTPStatus
 from typing import Any
 
@@ -17,8 +16,10 @@ from umbra.passwords.errors import CredentialsRefused, PasswordRefused
 from umbra.sessions.errors import NotAuthenticated, StepUpRequired
 from umbra.totp.errors import LastAuthenticator, NameTaken, NoSetupPending, NotEnabled
 from umbra.users.errors import OwnAccount, RegistrationClosed, UsernameTaken
+from umbra.web.answer import JsonAnswer
 from umbra.web.errors import MethodNotAllowed, OriginRefused, TooLarge, UnsupportedMediaType
 
+PROBLEM_JSON = b"application/problem+json"
 INTERNAL = "internal"
 BUSY_RETRY_SECONDS = 1
 
@@ -107,8 +108,9 @@ def problem_of(reason: str, *, headers: dict[str, str] | None = None, **members:
         "detail": detail,
         "reason": reason,
     }
-    answer = Response(json.dumps(body | members), int(status), headers, media_type="application/problem+json")
-    answer.headers["Cache-Control"] = "no-store"
+    answer = JsonAnswer(body | members, int(status), PROBLEM_JSON)
+    answer.raw_headers.append((b"cache-control", b"no-store"))
     if status == HTTPStatus.UNAUTHORIZED:
-        answer.headers["WWW-Authenticate"] = "Bearer"
+        answer.raw_headers.append((b"www-authenticate", b"Bearer"))
+    answer.raw_headers += [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
     return answer
