@@ -19,7 +19,6 @@ from bench import (
     cleanup,
     growth,
     hashing,
-    instructions,
     machine,
     pgbench,
     profiles,
@@ -41,14 +40,13 @@ PARTS: dict[str, Callable[[Plan, Path], Part]] = {
     "growth": growth.measure,
     "cleanup": cleanup.measure,
     "startup": startup.measure,
-    "instructions": instructions.measure,
     "profiles": profiles.measure,
 }
 QUICK = ("ratios", "startup")
-ALWAYS = tuple(name for name in PARTS if name not in {"instructions", "profiles"})
-"""What is measured when nothing is chosen; the others run a server much slower than it is, or want rights."""
+ALWAYS = tuple(name for name in PARTS if name != "profiles")
+"""What is measured when nothing is chosen; a profile disturbs what it looks at, and wants rights of its own."""
 
-PROGRAMS = {"pgbench": "pgbench", "instructions": "valgrind", "profiles": "py-spy"}
+PROGRAMS = {"pgbench": "pgbench", "profiles": "py-spy"}
 """What a part needs besides wrk and taskset."""
 
 

@@ -20,7 +20,7 @@ from support import postgres
 from support.servers import UMBRA
 
 ROOT = Path(__file__).parent.parent
-START_SECONDS = 120
+START_SECONDS = 30
 STOP_SECONDS = 15
 
 _UVICORN = (
@@ -48,16 +48,11 @@ class Served:
 
 @contextlib.contextmanager
 def umbra(
-    environment: Mapping[str, str],
-    folder: Path,
-    *,
-    core: int | None = None,
-    workers: int = 1,
-    under: Sequence[str] = (),
+    environment: Mapping[str, str], folder: Path, *, core: int | None = None, workers: int = 1
 ) -> Iterator[Served]:
-    """Run ``umbra serve``, on one core or on all, and ``under`` a program that looks at it."""
+    """Run ``umbra serve``, on one core or on all."""
     port = free_port()
-    command = [*under, *UMBRA, "serve", "--port", str(port), "--workers", str(workers)]
+    command = [*UMBRA, "serve", "--port", str(port), "--workers", str(workers)]
     with _running(command, port, environment, folder, core) as served:
         await_ready(port)
         if workers > 1:
@@ -66,12 +61,10 @@ def umbra(
 
 
 @contextlib.contextmanager
-def asgi(
-    module: str, environment: Mapping[str, str], folder: Path, *, core: int | None = None, under: Sequence[str] = ()
-) -> Iterator[Served]:
+def asgi(module: str, environment: Mapping[str, str], folder: Path, *, core: int | None = None) -> Iterator[Served]:
     """Run an ASGI application of the bench the way Umbra runs its own."""
     port = free_port()
-    command = [*under, sys.executable, "-m", "uvicorn", f"{module}:app", *_UVICORN, "--port", str(port)]
+    command = [sys.executable, "-m", "uvicorn", f"{module}:app", *_UVICORN, "--port", str(port)]
     with _running(command, port, environment, folder, core) as served:
         yield served
 
