@@ -142,13 +142,18 @@ def at(moment: datetime) -> Any:
     return moment.isoformat(" ") if IS_SQLITE else moment
 
 
+def read(moment: Any) -> datetime:
+    found: datetime = datetime.fromisoformat(moment) if IS_SQLITE else moment
+    return found
+
+
 async def session_check(headers: dict[bytes, bytes]) -> dict[str, Any]:
     token_hash = tokens.SESSION.hash_of(headers[b"authorization"].removeprefix(b"Bearer ").decode())
     now = datetime.now(UTC).replace(tzinfo=None)
     (row,) = await DB.read(SESSION, {"token_hash": token_hash})
     _, _, seen, expires, *_ = row
-    assert expires > at(now)
-    assert seen > at(now - timedelta(hours=1))
+    assert read(expires) > now
+    assert read(seen) > now - timedelta(hours=1)
     return answer(row)
 
 
