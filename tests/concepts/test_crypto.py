@@ -21,7 +21,6 @@ from umbra.crypto.argon import (
     NICENESS,
     PROFILES,
     QUEUE_PER_THREAD,
-    REFUSALS_PER_SECOND,
     REST_PER_WORK,
     HashingPool,
     Pace,
@@ -172,24 +171,18 @@ async def test_a_full_pool_is_busy_and_frees_itself() -> None:
     pool.close()
 
 
-async def test_a_crowd_is_refused_one_after_the_other_and_nobody_else_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_crowd_at_a_full_pool_is_refused_in_turn() -> None:
     pool = HashingPool(CHEAP, threads=1)
-    now, waits = 1000.0, []
-
-    async def waited(seconds: float) -> None:
-        waits.append(seconds)
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
-    monkeypatch.setattr(asyncio, "sleep", waited)
     async with AsyncExitStack() as reserved:
         for _ in range(1 + QUEUE_PER_THREAD):
             await reserved.enter_async_context(pool.slot())
-        for moment in (0.0, 0.0, 0.0, 1 / REFUSALS_PER_SECOND, 3 / REFUSALS_PER_SECOND, 9.0):
-            now = 1000.0 + moment
-            with pytest.raises(Busy):
-                await pool.slot().__aenter__()
-    turn = 1 / REFUSALS_PER_SECOND
-    assert pytest.approx([turn, 2 * turn, 2 * turn, turn]) == waits  # the first and the last came to no crowd
+        with pytest.raises(Busy):
+            await pool.slot().__aenter__()
+        second = asyncio.create_task(pool.slot().__aenter__())
+        await asyncio.sleep(0)
+        assert not second.done()
+        with pytest.raises(Busy):
+            await second
     pool.close()
 
 

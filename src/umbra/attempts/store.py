@@ -16,6 +16,7 @@ from umbra.attempts.bound import FREE, FREE_FAILURES, LONGEST_WAIT, MOST_TOTP_FA
 from umbra.attempts.errors import AttemptsSpent
 from umbra.attempts.tables import ATTEMPTS
 from umbra.core.ids import UserId
+from umbra.core.record import record
 from umbra.db.base import UtcDateTime
 from umbra.db.statements import delete_some, insert_given
 from umbra.db.transaction import Chain, Transaction
@@ -27,7 +28,7 @@ NO_WAIT = timedelta()
 """What is left of a wait that was there when the guess was to be charged, and has come to its end since."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Budget:
     """Whose guesses of which kind are counted together, and what one of them costs of a year's chances."""
 
@@ -47,7 +48,7 @@ class Standing:
     spent_until: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Charged:
     """A guess that was charged: to which budget, how many there are in a row with it, and what the year has cost."""
 
@@ -68,6 +69,8 @@ class Charged:
 
 _FORGOTTEN = ("password:", "reset:")
 """Budgets that are a network's too: what nobody has charged for a day is over."""
+
+_WAITS = {f"wait_{failures}": wait for failures, wait in WAITS.items()}
 
 _count: ColumnElement[int] = ATTEMPTS.c.failures + 1
 
@@ -103,7 +106,7 @@ def charged(given: ColumnElement[bool]) -> UpdateBase:
                 "failures": _count,
                 "next_at": case(
                     (_count < FREE_FAILURES, bindparam("now", type_=UtcDateTime)),
-                    *((_count == failures, bindparam(f"wait_{failures}", type_=UtcDateTime)) for failures in WAITS),
+                    *((_count == n, bindparam(name, type_=UtcDateTime)) for n, name in zip(WAITS, _WAITS, strict=True)),
                     else_=bindparam("longest_wait", type_=UtcDateTime),
                 ),
                 "charged_at": bindparam("now"),
@@ -205,7 +208,7 @@ def charging(budget: Budget, now: datetime) -> dict[str, Any]:
         "chances": budget.cost.chances,
         "most_chances": budget.cost.of,
         "year_ends": now + YEAR,
-        **{f"wait_{failures}": now + wait for failures, wait in WAITS.items()},
+        **{name: now + wait for name, wait in _WAITS.items()},
     }
 
 

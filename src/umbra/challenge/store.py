@@ -1,4 +1,3 @@
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,6 +7,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from umbra.challenge.errors import ChallengeRefused
 from umbra.challenge.tables import CHALLENGES
 from umbra.core.ids import ChallengeId, UserId
+from umbra.core.record import record
 from umbra.db.statements import count_rows, delete_some, insert_given, labelled
 from umbra.db.transaction import Statement, Transaction
 from umbra.users.tables import USERS
@@ -83,7 +83,7 @@ def spent(given: ColumnElement[bool]) -> UpdateBase:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Challenge:
     """The state between the password and the code, and whose it is."""
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from umbra.core.errors import Busy, InvalidRequest, Refused, Unavailable
 from umbra.core.ids import UserId
+from umbra.core.record import record
 
 JsonValue = str | int | bool | None
 
@@ -53,7 +54,7 @@ class Event(StrEnum):
     STEP_UP = "step_up"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Client:
     """Where a request came from, as far as we can know.
 
@@ -68,7 +69,7 @@ class Client:
     language: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Happened:
     """One line of the audit log; ``reason`` is null when the thing was done, and says why when it was not."""
 

@@ -1,21 +1,22 @@
 """What somebody offers to prove who they are, after the border has cleaned it."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 
 from umbra.core.errors import InvalidRequest, Refused
+from umbra.core.record import record
 from umbra.core.secret import Secret
 from umbra.core.typed import Digits
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TotpProof:
     """Six digits from an authenticator app."""
 
     code: Digits = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BackupProof:
     """A backup code; ``fault`` says why it can be none of ours, which leaves those that were imported.
 

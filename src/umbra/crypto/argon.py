@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from umbra.core.errors import Busy
 from umbra.core.load import Load
 from umbra.core.secret import Secret
+from umbra.core.turns import Turns
 
 T = TypeVar("T")
 
@@ -53,8 +55,8 @@ REST_PER_WORK = 8
 A hash goes through 19 MiB and more, which everybody else's caches pay for, however low its priority is.
 """
 
-REFUSALS_PER_SECOND = 340
-"""A refusal costs the event loop about what a session check does; a crowd that is refused gets no more of it."""
+REFUSALS_PER_SECOND = 100
+"""A refusal costs the event loop about two session checks; a crowd that is refused gets no more of it."""
 
 NICENESS = 10
 """A tenth of what a thread gets that wants the processor as much; all of it when none does."""
@@ -146,14 +148,14 @@ class HashingPool:
         count = threads or os.cpu_count() or 1
         self.hasher = argon2.PasswordHasher.from_parameters(profile)
         self.threads = ThreadPoolExecutor(count, thread_name_prefix="umbra-hash", initializer=_give_way)
-        self.decoy = (
-            f"$argon2id$v={profile.version}$m={profile.memory_cost},t={profile.time_cost},p={profile.parallelism}"
-            f"${_NOTHING[: -(-profile.salt_len * 4 // 3)]}${_NOTHING[: -(-profile.hash_len * 4 // 3)]}"
-        )
+        head = f"$argon2id$v={profile.version}$m={profile.memory_cost},t={profile.time_cost},p={profile.parallelism}"
+        salt, digest = -(-profile.salt_len * 4 // 3), -(-profile.hash_len * 4 // 3)  # in base64, without padding
+        self.decoy = f"{head}${_NOTHING[:salt]}${_NOTHING[:digest]}"
+        self._is_of_today = re.compile(rf"{re.escape(head)}\$[^$]{{{salt}}}\$[^$]{{{digest}}}").fullmatch
         self.pace = Pace()
         self._count = count
         self._free = self._places = count * (1 + QUEUE_PER_THREAD)
-        self._next_refusal = 0.0
+        self._refusals = Turns(REFUSALS_PER_SECOND)
 
     def slot(self) -> Slot:
         """Return what reserves a place for as long as a block, and its hash, lasts."""
@@ -167,7 +169,7 @@ class HashingPool:
         """
         self.pace.look(time.monotonic(), time.thread_time())
         if self._free <= 0:
-            await self._turn_to_be_refused()
+            await self._refusals.mine()
             raise Busy
         self._free -= 1
 
@@ -182,19 +184,11 @@ class HashingPool:
 
     def is_outdated(self, hashed: str) -> bool:
         """Say whether ``hashed`` was made with other parameters than today's."""
-        return self.hasher.check_needs_rehash(hashed)
+        return self._is_of_today(hashed) is None
 
     def close(self) -> None:
         """Let the threads end."""
         self.threads.shutdown(wait=False, cancel_futures=True)
-
-    async def _turn_to_be_refused(self) -> None:
-        """Wait for one's turn, which takes no time unless there is a crowd."""
-        now = asyncio.get_running_loop().time()
-        turn = max(now, self._next_refusal)
-        self._next_refusal = turn + 1 / REFUSALS_PER_SECOND
-        if turn > now:
-            await asyncio.sleep(turn - now)
 
 
 def _give_way() -> None:

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import DateTime, Dialect, Integer, MetaData
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateColumn
@@ -14,6 +15,11 @@ NAMES = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+def json_text(value: object) -> str:
+    """Return what a JSON column holds; everything that is typed is free of what UTF-8 cannot say."""
+    return orjson.dumps(value).decode()
 
 
 METADATA = MetaData(naming_convention=NAMES)

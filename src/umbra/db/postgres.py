@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from umbra.core.errors import Unavailable
 from umbra.core.load import Load
+from umbra.db.base import json_text
 from umbra.db.database import Database
 from umbra.db.transaction import AtOnce, Compiled, DatabaseFault, Statement
 
@@ -26,7 +27,7 @@ CONNECT_SECONDS = 5
 POOL_WAIT_SECONDS = 10
 POOL_SIZE = 20
 
-DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
+DIALECT = PGDialect_asyncpg(json_serializer=json_text)  # type: ignore[no-untyped-call]
 
 T = TypeVar("T")
 

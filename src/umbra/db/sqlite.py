@@ -21,13 +21,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from umbra.core.errors import Misconfigured, Unavailable
+from umbra.db.base import json_text
 from umbra.db.database import Database
 from umbra.db.transaction import Compiled, DatabaseFault, OneByOne, Statement, Transaction
 
 BUSY_SECONDS = 10.0
 """How long another process is waited for, from when somebody asks to write: those in line wait together."""
 
-DIALECT = SQLiteDialect_pysqlite()
+DIALECT = SQLiteDialect_pysqlite(json_serializer=json_text)
 
 T = TypeVar("T")
 

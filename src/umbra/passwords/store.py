@@ -1,9 +1,10 @@
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, select, update
 
 from umbra.core.ids import UserId
+from umbra.core.record import record
 from umbra.db.statements import labelled
 from umbra.db.transaction import Chain, Transaction
 from umbra.totp.tables import AUTHENTICATORS
@@ -11,7 +12,7 @@ from umbra.users.tables import USERS
 from umbra.users.user import User
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StoredPassword:
     """An account with what is needed to check its password."""
 

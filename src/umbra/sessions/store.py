@@ -1,4 +1,3 @@
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -7,6 +6,7 @@ from sqlalchemy.sql.dml import UpdateBase
 
 from umbra.core.events import Client
 from umbra.core.ids import SessionId, UserId
+from umbra.core.record import record
 from umbra.db.statements import count_rows, delete_some, insert_given
 from umbra.db.transaction import Chain, Statement, Transaction
 from umbra.sessions.errors import NotAuthenticated
@@ -85,7 +85,7 @@ _TOUCH = Statement(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Limits:
     """How long a session lives: without use, and at all."""
 

@@ -1,6 +1,6 @@
 """Signing in: password, challenge, code, session."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ from umbra.challenge.store import Challenge
 from umbra.core.events import Client, Event, Note, watching
 from umbra.core.ids import UserId
 from umbra.core.proof import BackupProof, SecondFactorProof
+from umbra.core.record import record
 from umbra.core.secret import Secret
 from umbra.crypto import tokens
 from umbra.db.transaction import Transaction
@@ -29,7 +30,7 @@ from umbra.users import store as users
 from umbra.users.user import User
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SignedIn:
     """A new session, and the token that stands for it; the token is shown to nobody again."""
 
@@ -40,7 +41,7 @@ class SignedIn:
     """What the browser is recognised by next time, if it has nothing for that yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CodeRequired:
     """The password was right, and opens nothing but the code step."""
 
@@ -107,7 +108,7 @@ async def _settled(auth: Auth, checked: Checked, note: Note) -> SignedIn | CodeR
         return await _admitted(auth, tx, checked.user, note, now, expects_code=checked.had_second_factor)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _New:
     """A session that is to begin without a code, its token, and what is known of the browser."""
 

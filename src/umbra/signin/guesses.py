@@ -5,10 +5,11 @@ nor a rollback hands a guess back. ``spend``, inside the caller's transaction, u
 it was for.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import field
 from datetime import datetime
+from types import TracebackType
 from typing import Any
 
 from umbra.attempts import bound
@@ -26,6 +27,7 @@ from umbra.core.errors import Unavailable
 from umbra.core.events import Client, Event, Happened
 from umbra.core.ids import SessionId, UserId
 from umbra.core.proof import BackupProof, CodeRefused, SecondFactorProof, TotpProof
+from umbra.core.record import record
 from umbra.core.typed import Digits
 from umbra.crypto.argon import Slot
 from umbra.db.transaction import Chain, DatabaseFault, Transaction
@@ -46,7 +48,7 @@ from umbra.totp.errors import NotEnabled
 from umbra.totp.flows import Match, Opened
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Proven:
     """A second factor that was right when it was looked at; ``spend`` decides whether it counts."""
 
@@ -57,7 +59,7 @@ class Proven:
     challenge: Challenge | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NewSession:
     """What a proof is spent for: the values of a session that begins or goes on, and the event that this is.
 
@@ -76,7 +78,7 @@ def method_of(proof: SecondFactorProof) -> str:
     return "totp" if isinstance(proof, TotpProof) else "backup_code"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Guess:
     """Somebody's attempt at an account's second factor; ``challenge`` is set when they are not signed in yet."""
 
@@ -150,8 +152,7 @@ async def look_at_pending(
         pending, opened = await totp_flows.pending_opened(auth, tx, user_id, session_id, now)
         await totp.refuse_taken_name(tx, user_id, pending.name)
         charged = await store.charge_code(tx, user_id, _cost(auth, [opened]), client, None, now)
-    async with _telling_of_the_last(auth, user_id, client, charged):
-        found = await totp_flows.match_first(auth, user_id, opened, code, now)
+    found = await _matched(auth, user_id, client, charged, totp_flows.match_first(auth, user_id, opened, code, now))
     return pending, Proven(user_id, found, charged.budget, "confirm")
 
 
@@ -216,25 +217,36 @@ async def _spend_backup_code(tx: Transaction, proven: Proven, found: BackupMatch
     await attempts.forgive(tx, proven.budget, now)
 
 
-@asynccontextmanager
-async def handing_back(auth: Auth, *budgets: Budget, challenge: Challenge | None = None) -> AsyncIterator[None]:
+def handing_back(
+    auth: Auth, *budgets: Budget, challenge: Challenge | None = None
+) -> AbstractAsyncContextManager[object]:
     """Take the charges back when the server fails to finish what right guesses had earned (contract 1.5, 7).
 
     Only a right guess gets this far, and the caller is not told that it was right, so nothing is won by it. When
     the database is gone for this too, the charge stands: better one guess too few than one too many.
     """
-    try:
-        yield
-    except (Unavailable, DatabaseFault):
-        try:
-            async with auth.db.begin() as tx:
-                if challenge is not None:
-                    await challenges.hand_back(tx, challenge)
-                for budget in budgets:
-                    await attempts.hand_back(tx, budget, auth.clock.now())
-        except (Unavailable, DatabaseFault):
-            pass
-        raise
+    return _HandingBack(auth, budgets, challenge)
+
+
+class _HandingBack(AbstractAsyncContextManager["_HandingBack"]):
+    def __init__(self, auth: Auth, budgets: Sequence[Budget], challenge: Challenge | None) -> None:
+        self._auth = auth
+        self._budgets = budgets
+        self._challenge = challenge
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, Unavailable | DatabaseFault):
+            with suppress(Unavailable, DatabaseFault):
+                await self._hand_back()
+
+    async def _hand_back(self) -> None:
+        async with self._auth.db.begin() as tx:
+            if self._challenge is not None:
+                await challenges.hand_back(tx, self._challenge)
+            for budget in self._budgets:
+                await attempts.hand_back(tx, budget, self._auth.clock.now())
 
 
 async def accept_password(auth: Auth, checked: Checked) -> None:
@@ -247,10 +259,10 @@ async def accept_password(auth: Auth, checked: Checked) -> None:
         await passwords.accept(tx, checked, auth.clock.now())
 
 
-@asynccontextmanager
-async def _telling_of_the_last(auth: Auth, user_id: UserId, client: Client, charged: Charged) -> AsyncIterator[None]:
+async def _matched(auth: Auth, user_id: UserId, client: Client, charged: Charged, looking: Awaitable[Match]) -> Match:
+    """Look at a code, and note when it was wrong and the last one of its budget."""
     try:
-        yield
+        return await looking
     except CodeRefused:
         if charged.locks:
             await auth.sink.record(Happened(Event.AUTHENTICATORS_LOCKED, client, user_id))
@@ -265,8 +277,8 @@ async def _look_at_totp(auth: Auth, guess: Guess, code: Digits) -> Proven:
     cost = _cost(auth, opened)
     async with auth.db.single() as tx:
         charged = await store.charge_code(tx, guess.user_id, cost, guess.client, guess.challenge, now)
-    async with _telling_of_the_last(auth, guess.user_id, guess.client, charged):
-        found = await totp_flows.match(auth, guess.user_id, opened, code, now)
+    looking = totp_flows.match(auth, guess.user_id, opened, code, now)
+    found = await _matched(auth, guess.user_id, guess.client, charged, looking)
     return Proven(guess.user_id, found, charged.budget, guess.purpose, guess.challenge)
 
 

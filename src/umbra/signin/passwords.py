@@ -1,14 +1,16 @@
 """The one way by which a password is looked at; every door leads here."""
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
+from functools import lru_cache
 
 from umbra.attempts import store as attempts
 from umbra.attempts.errors import AttemptsSpent
 from umbra.auth import Auth
 from umbra.core.events import Client, Note
 from umbra.core.ids import UserId
+from umbra.core.record import record
 from umbra.core.secret import Secret
 from umbra.core.typed import folded, is_too_long
 from umbra.crypto.argon import Slot
@@ -24,7 +26,7 @@ IPV6_NETWORK_BITS = 64
 """What one subscriber has of IPv6; a limit on single addresses would limit nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Checked:
     """A password that was right when it was looked at; ``accept`` says whether it still counts."""
 
@@ -77,6 +79,7 @@ async def outdate_checks(auth: Auth, tx: Transaction, user_id: UserId) -> None:
         await users.outdate_checks(tx, user_id)
 
 
+@lru_cache(maxsize=1024)
 def network_of(ip: str | None) -> str:
     """Return the network that one caller can easily move in: an IPv4 address, an IPv6 /64."""
     try:

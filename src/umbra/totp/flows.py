@@ -9,6 +9,7 @@ from umbra.core.errors import NotFound
 from umbra.core.events import Client, Event, Happened, watching
 from umbra.core.ids import AuthenticatorId, SessionId, UserId
 from umbra.core.proof import ClockOff, CodeRefused
+from umbra.core.record import record
 from umbra.core.secret import Secret
 from umbra.core.typed import Digits, folded
 from umbra.crypto import envelope
@@ -37,7 +38,7 @@ class Setup:
     expires_in: timedelta
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Opened:
     """An authenticator whose secret is at hand, for as long as one code is looked at."""
 
@@ -46,7 +47,7 @@ class Opened:
     secret: Secret[bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Match:
     """A code that belongs to an acceptable step; nothing is spent yet."""
 

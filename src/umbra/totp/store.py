@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, delete, exis
 from sqlalchemy.sql.dml import UpdateBase
 
 from umbra.core.ids import AuthenticatorId, SessionId, UserId
+from umbra.core.record import record
 from umbra.core.typed import Digits, folded
 from umbra.crypto.envelope import SealedRow
 from umbra.db.statements import count_rows, delete_some, insert, insert_given
@@ -27,7 +28,7 @@ USAGE_LIFE_STEPS = 4
 ``last_step``, is what refuses it for ever after."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Authenticator:
     """An enrolled app, as its owner sees it."""
 

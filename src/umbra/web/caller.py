@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from functools import lru_cache
 
 from starlette.requests import HTTPConnection
@@ -73,7 +73,8 @@ def peer_of(request: HTTPConnection) -> Address | None:
 
 def by_token(client: Client) -> Client:
     """Return a client that gets no cookie: its mails know it by its name, and no budget of guesses does."""
-    return replace(client, browser=None, program=tokens.hash_of_program(client.user_agent or ""))
+    program = tokens.hash_of_program(client.user_agent or "")
+    return Client(client.ip, client.user_agent, program=program, language=client.language)
 
 
 def client_address(peer: str | None, forwarded_for: str, trusted: Sequence[Network]) -> str | None:

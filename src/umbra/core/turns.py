@@ -1,0 +1,43 @@
+"""A crowd that is told no: so many of it in a second."""
+
+import asyncio
+from collections import deque
+
+LONGEST_WAITING_EVERY = 10
+"""So often whoever has waited longest goes on; otherwise it is whoever came last."""
+
+
+class Turns:
+    """At most ``per_second`` go on. Who comes alone waits for nothing.
+
+    Of those who wait, mostly whoever came last goes on: a crowd that comes again as soon as it has been sent away would
+    otherwise always stand before whoever is new, and those who came first may long have gone.
+    """
+
+    def __init__(self, per_second: float) -> None:
+        self._seconds = 1 / per_second
+        self._next = 0.0
+        self._calls = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def mine(self) -> None:
+        """Wait until one may go on."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        at = max(now, self._next)
+        self._next = at + self._seconds
+        if at > now:
+            turn = loop.create_future()
+            self._waiting.append(turn)
+            loop.call_at(at, self._call)
+            await turn
+
+    def _call(self) -> None:
+        """Let one go on; as many calls come as there are that wait."""
+        self._calls += 1
+        is_for_the_first = self._calls % LONGEST_WAITING_EVERY == 0
+        while self._waiting:
+            turn = self._waiting.popleft() if is_for_the_first else self._waiting.pop()
+            if not turn.done():
+                turn.set_result(None)
+                return
