@@ -171,7 +171,7 @@ async def test_a_full_pool_is_busy_and_frees_itself() -> None:
     pool.close()
 
 
-async def test_a_crowd_at_a_full_pool_is_refused_in_turn() -> None:
+async def test_a_crowd_is_refused_one_after_the_other_and_nobody_else_waits() -> None:
     pool = HashingPool(CHEAP, threads=1)
     async with AsyncExitStack() as reserved:
         for _ in range(1 + QUEUE_PER_THREAD):

@@ -50,6 +50,22 @@ def test_any_text_is_a_name_or_a_refusal_and_cleaning_twice_changes_nothing(text
         once.encode()
 
 
+@pytest.mark.parametrize(
+    "domain", ["example.com", "localhost", "exa-mple_1.com", "b\u00fccher.example", "\u0939\u093f\u0928.example",
+               "[192.0.2.1]", "[IPv6:2001:db8::1]"]
+)  # fmt: skip
+def test_the_domain_of_an_address_is_a_name_or_an_address_in_brackets(domain: str) -> None:
+    assert f"alice@{domain}" == typed.email(f" alice@{domain} ")
+
+
+@pytest.mark.parametrize(
+    "domain", ["", "[", "]", "[]", "[example]", "[192.0.2.1", "a,b", "a<", "a>b", "a(b)", "a;", 'a"', "a:1"]
+)
+def test_any_other_domain_is_refused(domain: str) -> None:
+    with pytest.raises(InvalidRequest):
+        typed.email(f"alice@{domain}")
+
+
 @pytest.mark.parametrize(("length", "accepted"), [(1, True), (64, True), (65, False), (0, False)])
 def test_a_name_has_one_to_64_characters_after_trimming(length: int, *, accepted: bool) -> None:
     text = " " * 300 + "n" * length + "  "

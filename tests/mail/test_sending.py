@@ -183,6 +183,8 @@ async def test_a_kind_that_a_newer_server_has_queued_is_left_to_it(
         ("al'ice+tag@example.com", "al'ice+tag@example.com", "sent"),
         ("alïce@example.com", None, "waiting"),  # the mail server takes no such names
         ("alice@exa..ümple", None, "given_up"),
+        ("alice@[", None, "given_up"),  # what accounts may have from before such a domain was refused
+        ("alice@example\N{FULLWIDTH COMMA}\N{FULLWIDTH LESS-THAN SIGN}", None, "given_up"),
     ],
 )
 async def test_an_address_of_another_script_is_written_as_mail_servers_take_it(

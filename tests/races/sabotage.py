@@ -81,7 +81,7 @@ FIFTY_WRONG = (
 FAULT_GUARDS = (
     Guard(
         "what a right guess was charged is handed back when the server fails",
-        (Cut("signin/guesses.py", "                for budget in budgets:\n", "                for budget in ():\n"),),
+        (Cut("signin/guesses.py", "            for budget in self._budgets:\n", "            for budget in ():\n"),),
         (
             "test_a_connection_that_breaks_does_what_is_declared",
             "test_a_connection_that_an_administrator_ends_does_what_is_declared",
@@ -238,8 +238,8 @@ GUARDS = (
             ),
             Cut(
                 "signin/guesses.py",
-                ", opened, code, now)\n    return Proven(guess",
-                f", opened, code, now)\n    async with auth.db.begin() as tx:\n{CHARGE_A_CODE}    return Proven(guess",
+                ", charged, looking)\n    return Proven(guess",
+                f", charged, looking)\n    async with auth.db.begin() as tx:\n{CHARGE_A_CODE}    return Proven(guess",
             ),
         ),
         FIFTY_WRONG,
@@ -521,7 +521,7 @@ GUARDS = (
     ),
     Guard(
         "the head of the audit log's chain is moved by one of those who seal",
-        (Cut("db/state.py", "STATE.c.name == name, STATE.c.value == old).values", "STATE.c.name == name).values"),),
+        (Cut("db/state.py", ', STATE.c.value == bindparam("old"))', ")"),),
         ("test_of_many_who_seal_at_once_nobody_breaks_the_chain",),
     ),
     Guard(

@@ -96,7 +96,7 @@ ONCE = {
     "the end of the chain": Once(
         "STATE",
         "value",
-        "db/state.py swap",
+        "db/state.py _SWAP",
         ("db/state.py put", "db/state.py put_first"),  # other facts; and where the chain begins
     ),
     "a mail that waits": Once(

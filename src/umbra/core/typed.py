@@ -22,6 +22,7 @@ EMAIL_MAX_CHARACTERS = 254
 PASSWORD_MAX_BYTES = 1024
 """Hashing is paid per byte by us and chosen by the caller, so the input is capped first (OWASP, Authentication)."""
 
+_DOMAIN = re.compile(r"(?:[A-Za-z0-9._-]|[^\0-\x7f])+|\[(?:IPv6:)?[0-9A-Fa-f.:]+\]")
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _IGNORED_IN_CODES = str.maketrans("", "", " -")
 
@@ -58,7 +59,7 @@ def authenticator_name(text: str) -> str:
 
 
 def email(text: str) -> str:
-    """Return ``text`` as a mail address: something, one ``@``, something with a dot or a bare host.
+    """Return ``text`` as a mail address: something, one ``@``, the name of a host or its address in brackets.
 
     Only a mail that arrives proves an address, so the form is checked loosely.
 
@@ -67,9 +68,17 @@ def email(text: str) -> str:
     """
     address = _line("email", text, EMAIL_MAX_CHARACTERS)
     local, _, domain = address.rpartition("@")
-    if not local or not domain or "@" in local or any(character.isspace() for character in address):
+    if not local or not is_domain(domain) or "@" in local or any(character.isspace() for character in address):
         raise InvalidRequest(("email", "must be a mail address"))
     return address
+
+
+def is_domain(text: str) -> bool:
+    """Say whether ``text`` may be what stands behind the ``@`` of a mail address (RFC 5321, section 4.1.3).
+
+    Of ASCII it is what names of hosts have, or an address in brackets. Letters of other scripts are not looked at.
+    """
+    return _DOMAIN.fullmatch(text) is not None
 
 
 def search(text: str) -> str:

@@ -1,10 +1,10 @@
 """Facts about this installation, each one kept once for all its servers."""
 
-from sqlalchemy import Column, Named, Select, String, Table, Text, TypedColumns, delete, select, update
+from sqlalchemy import Column, Named, Select, String, Table, Text, TypedColumns, bindparam, delete, select, update
 
 from umbra.db.base import METADATA
 from umbra.db.statements import insert
-from umbra.db.transaction import Transaction
+from umbra.db.transaction import Statement, Transaction
 
 
 class _State(TypedColumns):
@@ -21,9 +21,18 @@ def value_of(name: str) -> Select[str]:
     return select(STATE.c.value).where(STATE.c.name == name)
 
 
+_GET = Statement(select(STATE.c.value).where(STATE.c.name == bindparam("fact")))
+_SWAP = Statement(
+    update(STATE)
+    .where(STATE.c.name == bindparam("fact"), STATE.c.value == bindparam("old"))
+    .values(value=bindparam("new"))
+    .returning(STATE.c.name)
+)
+
+
 async def get(tx: Transaction, name: str) -> str | None:
     """Return a fact's value, if it is known."""
-    return (await tx.execute(value_of(name))).scalar_one_or_none()
+    return (await tx.execute(_GET, fact=name)).scalar_one_or_none()
 
 
 async def every(tx: Transaction) -> list[tuple[str, str]]:
@@ -47,8 +56,7 @@ async def put_first(tx: Transaction, name: str, value: str) -> None:
 
 async def swap(tx: Transaction, name: str, old: str, new: str) -> bool:
     """Set a fact that still has the value ``old``, and say whether it had; of many at once one finds it so."""
-    swapped = update(STATE).where(STATE.c.name == name, STATE.c.value == old).values(value=new).returning(STATE.c.name)
-    return (await tx.execute(swapped)).first() is not None
+    return (await tx.execute(_SWAP, fact=name, old=old, new=new)).first() is not None
 
 
 async def take(tx: Transaction, name: str, value: str | None = None) -> bool:

@@ -77,7 +77,10 @@ def deliverable(address: str) -> str:
 
 def _parts(address: str) -> tuple[str, str]:
     local, _, domain = address.rpartition("@")
-    return local, domain if domain.isascii() else domain.encode("idna").decode("ascii")
+    plain = domain if domain.isascii() else domain.encode("idna").decode("ascii")
+    if not typed.is_domain(plain):  # some letters of other scripts become punctuation
+        raise UnicodeError("no domain")
+    return local, plain
 
 
 def _language(mail: Mail) -> str:
