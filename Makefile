@@ -18,14 +18,16 @@ run: $(VENV)/run  ## Start the server at http://127.0.0.1:8000, on SQLite, in ./
 	UMBRA_DATA_DIR="$${UMBRA_DATA_DIR:-$(DATA)}" $(BIN)/umbra serve
 
 test: $(VENV)/dev  ## Run the tests, on SQLite and on a PostgreSQL of their own
-	@echo "Not run here: the pages in a real browser (make browse), races without their guards (make sabotage), make bench."
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	@echo "Not run here: the pages in a real browser (make browse), races without their guards (make sabotage), make bench;"
+	@echo "what type checkers say about the documents' code, and whether the site is built (make check)."
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not checks"
 
-check: $(VENV)/dev  ## Formatting, lint, types, imports
+check: $(VENV)/dev  ## Formatting, lint, types, imports, the types of the documents' code, the site
 	$(BIN)/ruff format --check src tests bench examples docs/site
 	$(BIN)/ruff check src tests bench examples docs/site
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n auto -m checks
 
 browse: $(VENV)/dev  ## Walk through every page in a real browser, and keep pictures (wants chromium, zbarimg, oathtool)
 	PYTHONPATH=tests $(BIN)/python -m walk $(SHOTS)

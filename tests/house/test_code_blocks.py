@@ -183,6 +183,7 @@ async def test_server_pages_are_led_away_from_and_back_to(given: dict[str, Any])
     assert "/login?next=%2Fpayouts" == await seen()
 
 
+@pytest.mark.checks
 def test_python_is_typed_as_strictly_as_a_reader_likes(tmp_path: Path, mypy: tuple[str, ...]) -> None:
     (tmp_path / "printed.py").write_text(printed())
     done = subprocess.run(

@@ -9,6 +9,8 @@ import pytest
 
 from support.blocks import DOCUMENTS, ROOT
 
+pytestmark = pytest.mark.checks
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:

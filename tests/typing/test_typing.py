@@ -54,6 +54,7 @@ def _run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
+@pytest.mark.checks
 @pytest.mark.parametrize("checker", [by_mypy, by_pyright])
 def test_what_is_right_passes_and_each_mistake_is_found(
     application: Path, checker: Callable[[Path, tuple[str, ...]], Found], mypy: tuple[str, ...]
