@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from email.message import EmailMessage
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -16,10 +18,11 @@ from umbra.audit.store import newest
 from umbra.auth import Auth
 from umbra.core.clock import FixedClock
 from umbra.db.opening import open_database
-from umbra.mail import flows, store
+from umbra.mail import flows, message, store
 from umbra.mail.flows import Due
-from umbra.mail.store import Queued
+from umbra.mail.store import Mail, Queued
 from umbra.mail.tables import OUTBOX
+from umbra.settings import Settings
 
 MINUTE = timedelta(minutes=1)
 WAITS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360]
@@ -106,6 +109,25 @@ async def test_a_mail_that_is_refused_for_good_is_given_up_and_the_others_are_se
     assert [("sent", None), ("given_up", error)] == [(one.state, one.last_error) for one in await flows.queue(auth, 10)]
     (line,) = [one for one in await newest(auth.db, 10) if one.event == "mail_given_up"]
     assert (1, {"kind": "new_browser", "error": error}) == (line.user_id, line.detail)
+
+
+async def test_a_mail_that_cannot_be_made_is_tried_again_later_and_the_others_are_sent(
+    queued: Queued, alice: Person, auth: Auth, office: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice.client.cookies.clear()
+    await alice.sign_in()
+    (_, first) = await flows.queue(auth, 10)
+    made = message.compose
+
+    def compose(settings: Settings, mail: Mail, **what: Any) -> EmailMessage:
+        if mail.id == first.id:
+            raise IndexError("a secret")
+        return made(settings, mail, **what)
+
+    monkeypatch.setattr(message, "compose", compose)
+    assert Due(sent=1, failed=1) == await flows.send_due(auth)
+    states = [(one.state, one.last_error) for one in await flows.queue(auth, 10)]
+    assert [("sent", None), ("waiting", "IndexError")] == states
 
 
 async def test_the_waits_double_from_a_minute_to_six_hours_and_end_after_three_days(

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.message import EmailMessage
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -136,7 +137,7 @@ async def _failure(auth: Auth, mail: Mail) -> NotTaken | None:
         return NotTaken("UnknownKind")  # a newer server has queued it, and can send it
     try:
         recipient = message.deliverable(mail.recipient)
-        composed = message.compose(auth.settings, mail, link=await _link(auth, mail), code=_code(auth, mail))
+        composed = _composed(auth, mail, await _link(auth, mail), _code(auth, mail))
         sender = message.sender_of(auth.settings)
         envelope = partial(post.hand_in, sender=f"{sender.local}@{sender.domain}", recipient=recipient)
         await asyncio.to_thread(envelope, _server(auth), _own_name(auth), composed)
@@ -147,6 +148,19 @@ async def _failure(auth: Auth, mail: Mail) -> NotTaken | None:
     except (UnreadableToken, MovedSecret) as error:
         return NotTaken(type(error).__name__)
     return None
+
+
+def _composed(auth: Auth, mail: Mail, link: Secret[str] | None, code: Secret[str] | None) -> EmailMessage:
+    """Return a mail as it is handed in.
+
+    Raises:
+        NotTaken: None can be made of it, for whatever reason: what is in an account is its own fault, and keeps
+            nobody else's mail waiting.
+    """
+    try:
+        return message.compose(auth.settings, mail, link=link, code=code)
+    except Exception as fault:  # noqa: BLE001 - Python's own parser of addresses raises what it documents nowhere
+        raise NotTaken(type(fault).__name__) from None
 
 
 def _code(auth: Auth, mail: Mail) -> Secret[str] | None:
