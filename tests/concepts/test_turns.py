@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import pytest
 
-from umbra.core.turns import LONGEST_WAITING_EVERY, Turns
+from umbra.core.turns import LONGEST_WAITING_EVERY, MOST_WAITING, Turns
 
 PER_SECOND = 100
 TURN = 1 / PER_SECOND
@@ -91,6 +91,17 @@ async def test_now_and_then_whoever_has_waited_longest_goes_on(crowd: Crowd) -> 
     assert "0" not in crowd.gone_on
     await crowd.pass_until(1000 + TURN * (LONGEST_WAITING_EVERY + 0.5))
     assert "0" == crowd.gone_on[-1]
+
+
+async def test_of_a_crowd_that_is_too_large_whoever_has_waited_longest_goes_on_at_once(crowd: Crowd) -> None:
+    names = [str(number) for number in range(MOST_WAITING)]
+    await crowd.come("alone", *names)
+    assert ["alone"] == crowd.gone_on
+    await crowd.come("one more", "and one more")
+    assert ["alone", "0", "1"] == crowd.gone_on
+    assert MOST_WAITING == len(crowd.calls)  # a flood makes no more of them, nor keeps anybody waiting after its end
+    await crowd.pass_until(1000 + TURN * 1.5)
+    assert "and one more" == crowd.gone_on[-1]
 
 
 async def test_whoever_leaves_a_crowd_keeps_nobody_waiting(crowd: Crowd) -> None:

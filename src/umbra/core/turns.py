@@ -6,9 +6,12 @@ from collections import deque
 LONGEST_WAITING_EVERY = 10
 """So often whoever has waited longest goes on; otherwise it is whoever came last."""
 
+MOST_WAITING = 500
+"""When more wait, whoever has waited longest goes on at once: what waits is memory, and its caller may have gone."""
+
 
 class Turns:
-    """At most ``per_second`` go on. Who comes alone waits for nothing.
+    """At most ``per_second`` go on, unless too many wait. Who comes alone waits for nothing.
 
     Of those who wait, mostly whoever came last goes on: a crowd that comes again as soon as it has been sent away would
     otherwise always stand before whoever is new, and those who came first may long have gone.
@@ -23,21 +26,31 @@ class Turns:
     async def mine(self) -> None:
         """Wait until one may go on."""
         loop = asyncio.get_running_loop()
-        now = loop.time()
-        at = max(now, self._next)
-        self._next = at + self._seconds
-        if at > now:
-            turn = loop.create_future()
-            self._waiting.append(turn)
+        if len(self._waiting) >= MOST_WAITING:
+            _let_go_on(self._waiting.popleft())  # whose call is ours now
+        else:
+            now = loop.time()
+            at = max(now, self._next)
+            self._next = at + self._seconds
+            if at == now:
+                return
             loop.call_at(at, self._call)
-            await turn
+        turn = loop.create_future()
+        self._waiting.append(turn)
+        await turn
 
     def _call(self) -> None:
         """Let one go on; as many calls come as there are that wait."""
         self._calls += 1
         is_for_the_first = self._calls % LONGEST_WAITING_EVERY == 0
         while self._waiting:
-            turn = self._waiting.popleft() if is_for_the_first else self._waiting.pop()
-            if not turn.done():
-                turn.set_result(None)
+            if _let_go_on(self._waiting.popleft() if is_for_the_first else self._waiting.pop()):
                 return
+
+
+def _let_go_on(turn: asyncio.Future[None]) -> bool:
+    """Say whether somebody was still waiting for it."""
+    if turn.done():
+        return False
+    turn.set_result(None)
+    return True
