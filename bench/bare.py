@@ -58,17 +58,17 @@ class Raw:
         return values
 
 
-def raws(*chains: Chain) -> tuple[Raw, ...]:
+def raws(*chains: Chain, is_flushed: bool = True) -> tuple[Raw, ...]:
     """Return the statements of chains, as one database gets them."""
     if IS_SQLITE:
         return tuple(Raw(compiled) for chain in chains for compiled, _ in chain.one_by_one(DIALECT))
-    return tuple(Raw(chain.at_once(DIALECT)) for chain in chains)
+    return tuple(Raw(chain.at_once(DIALECT, is_flushed=is_flushed)) for chain in chains)
 
 
 SESSION = Raw(sessions._FIND.compiled(DIALECT))
 CHALLENGE = Raw(challenges._FIND.compiled(DIALECT))
 ENROLLED = Raw(totp._ENROLLED.compiled(DIALECT))
-CHARGES = raws(signin._CHARGE_BOTH)
+CHARGES = raws(signin._CHARGE_BOTH, is_flushed=False)
 """A transaction of its own; on PostgreSQL one statement, without BEGIN and COMMIT."""
 SPENDS = raws(signin._SPEND_CHALLENGE_AND_MOVE, signin.RECORD_AND_CREATE)
 """One transaction."""

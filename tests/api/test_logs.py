@@ -119,7 +119,7 @@ async def test_a_fault_in_any_call_repeats_nothing_either(
     def fall(*_: Any) -> Any:
         raise kind(MARK)
 
-    for way in ("read", "single", "begin"):
+    for way in ("read", "single", "unflushed", "begin"):
         monkeypatch.setattr(type(auth.db), way, fall)
     await send_everything(logging_client, MARK)
     faults = [line for line in lines(written) if line["logger"] == "umbra.fault"]

@@ -257,7 +257,7 @@ async def test_what_the_server_could_not_finish_charges_nothing(
     auth: Auth, enrolled: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     breaking = Breaking(auth.db)
-    for way in ("begin", "single"):
+    for way in ("begin", "single", "unflushed"):
         monkeypatch.setattr(auth.db, way, breaking.begin)
     transport = httpx.ASGITransport(app=application(auth))
     async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:

@@ -71,6 +71,23 @@ def test_transactions_that_write_are_opened_by_use_cases_only() -> None:
     assert places({"begin"}, by_end=True) <= allowed
 
 
+def test_only_who_charges_a_guess_does_not_wait_for_the_disk() -> None:
+    blocks = [
+        (str(path.relative_to(SOURCE)), node.body)
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.AsyncWith) and "unflushed" in ast.unparse(node.items[0])
+    ]
+    for path, body in blocks:
+        (only,) = body
+        called = {ast.unparse(node.func) for node in ast.walk(only) if isinstance(node, ast.Call)}
+        assert called & {"attempts.charge", "store.charge_code", "store.charge_password"}, path
+        assert isinstance(only, ast.Assign | ast.Expr), path
+        assert isinstance(only.value, ast.Await), path
+    assert {"signin/guesses.py", "signin/mailed.py", "signin/passwords.py"} == {path for path, _ in blocks}
+    assert {path.partition(":")[0] for path in places({"unflushed"}, by_end=True)} == {path for path, _ in blocks}
+
+
 def test_the_clock_and_randomness_are_asked_in_one_place_each() -> None:
     banned = {"datetime.now", "datetime.utcnow", "datetime.datetime.now", "time.time", "date.today"}
     assert {"core/clock.py"} == places(banned)

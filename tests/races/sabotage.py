@@ -113,11 +113,23 @@ FAULT_GUARDS = (
         (
             Cut(
                 "signin/guesses.py",
-                "    async with auth.db.single() as tx:\n" + CHARGE_A_CODE,
+                "    async with auth.db.unflushed() as tx:\n" + CHARGE_A_CODE,
                 "    charged = Charged(attempts.totp_budget(guess.user_id), 1, 0)\n",
             ),
         ),
         ("test_a_process_that_is_killed_does_what_is_declared",),
+        FAULTS,
+    ),
+    Guard(
+        "a refused guess is written down on the disk, and its charge with it, before it is answered",
+        (Cut("audit/store.py", "self._db.single()", "self._db.unflushed()"),),
+        ("test_a_guess_that_was_answered_stays_charged_when_the_database_crashes",),
+        FAULTS,
+    ),
+    Guard(
+        "a session that begins by a password alone is on the disk before it is answered",
+        (Cut("signin/flows.py", "auth.db.single()", "auth.db.unflushed()"),),
+        ("test_who_was_signed_in_stays_so_when_the_database_crashes",),
         FAULTS,
     ),
 )

@@ -55,6 +55,18 @@ class Database(ABC):
             DatabaseFault: It refused the statement.
         """
 
+    def unflushed(self) -> AbstractAsyncContextManager[Transaction]:
+        """Open a transaction of one chain that counts a guess, and whose commit need not wait for the disk.
+
+        The next commit that does takes it along, and no answer leaves before one. So a crash of the database loses
+        what nobody has learnt anything by (docs/decisions/0045-one-wait-for-the-disk.md).
+
+        Raises:
+            Unavailable: The database cannot be reached, or did not get to it in time.
+            DatabaseFault: It refused a statement.
+        """
+        return self.single()
+
     @abstractmethod
     def read(self) -> AbstractAsyncContextManager[Transaction]:
         """Read, and wait for no writer; each statement sees what was committed when it began.

@@ -115,9 +115,10 @@ class Pool:
 class PostgresTransaction(AtOnce):
     """Statements on one of asyncpg's connections."""
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(self, connection: asyncpg.Connection, *, is_flushed: bool) -> None:
         super().__init__(DIALECT)
         self.connection = connection
+        self._is_flushed = is_flushed
 
     async def _run(self, compiled: Compiled, values: list[Any]) -> Sequence[Sequence[Any]]:
         rows: list[Sequence[Any]] = await self.connection.fetch(compiled.text, *values)
@@ -127,11 +128,12 @@ class PostgresTransaction(AtOnce):
 class _Use(AbstractAsyncContextManager[PostgresTransaction]):
     """A connection of the pool in one caller's hands, for one transaction or for statements that are one each."""
 
-    __slots__ = ("_connection", "_is_block", "_pool")
+    __slots__ = ("_connection", "_is_block", "_is_flushed", "_pool")
 
-    def __init__(self, pool: Pool, *, is_block: bool) -> None:
+    def __init__(self, pool: Pool, *, is_block: bool, is_flushed: bool = True) -> None:
         self._pool = pool
         self._is_block = is_block
+        self._is_flushed = is_flushed
 
     async def __aenter__(self) -> PostgresTransaction:
         try:
@@ -140,7 +142,7 @@ class _Use(AbstractAsyncContextManager[PostgresTransaction]):
             raise _translation(error) from None
         if self._is_block:
             await self._say("BEGIN")
-        return PostgresTransaction(self._connection)
+        return PostgresTransaction(self._connection, is_flushed=self._is_flushed)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -188,6 +190,10 @@ class Postgres(Database):
         return _Use(self._pool, is_block=False)
 
     single = read
+
+    def unflushed(self) -> "_Use":
+        """Open a transaction of one chain, whose commit does not wait for the disk."""
+        return _Use(self._pool, is_block=False, is_flushed=False)
 
     def load(self) -> Load:
         """Return how many connections are in use, and how many callers wait for one."""

@@ -11,7 +11,20 @@ from functools import lru_cache, partial
 from typing import Any, Generic, TypeVar, TypeVarTuple, overload
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import CTE, ColumnElement, Dialect, Executable, Integer, Row, Select, exists, literal, select, true
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Dialect,
+    Executable,
+    Integer,
+    Row,
+    Select,
+    exists,
+    literal,
+    literal_column,
+    select,
+    true,
+)
 from sqlalchemy import cast as in_sql
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import UpdateBase
@@ -96,6 +109,10 @@ Link = Callable[[ColumnElement[bool]], Select[*tuple[Any, ...]] | UpdateBase]
 """A statement that does nothing unless a condition is given, and returns a row when it has done something."""
 
 
+_UNFLUSHED = literal_column("set_config('synchronous_commit', 'off', true)").label("unflushed")
+"""Said inside a statement of PostgreSQL that is a transaction of its own, it holds for that one's commit."""
+
+
 class Chain:
     """Statements in order, each only when the one before it returned a row; PostgreSQL gets them all at once.
 
@@ -110,13 +127,15 @@ class Chain:
         self._needed = len(links)
         self._shown = range(len(links))[shown]
         self._at_once: WeakKeyDictionary[Dialect, Compiled] = WeakKeyDictionary()
+        self._unflushed: WeakKeyDictionary[Dialect, Compiled] = WeakKeyDictionary()
         self._one_by_one: WeakKeyDictionary[Dialect, list[tuple[Compiled, bool]]] = WeakKeyDictionary()
 
-    def at_once(self, dialect: Dialect) -> "Compiled":
-        """Return one statement, whose row begins with how many links held."""
-        found = self._at_once.get(dialect)
+    def at_once(self, dialect: Dialect, *, is_flushed: bool = True) -> "Compiled":
+        """Return one statement, whose row begins with how many links held; its commit need not wait for the disk."""
+        known = self._at_once if is_flushed else self._unflushed
+        found = known.get(dialect)
         if found is None:
-            found = self._at_once[dialect] = Compiled(self._woven(), dialect)
+            found = known[dialect] = Compiled(self._woven(*([] if is_flushed else [_UNFLUSHED])), dialect)
         return found
 
     def one_by_one(self, dialect: Dialect) -> "list[tuple[Compiled, bool]]":
@@ -132,7 +151,7 @@ class Chain:
         """Return how many links have to hold."""
         return self._needed
 
-    def _woven(self) -> Select[*tuple[Any, ...]]:
+    def _woven(self, *also: ColumnElement[str]) -> Select[*tuple[Any, ...]]:
         given: ColumnElement[bool] = true()
         held: ColumnElement[int] = literal(0)
         links: list[CTE] = []
@@ -142,7 +161,7 @@ class Chain:
             held = held + in_sql(given, Integer)
         shown = links[self._shown]
         nothing = select(literal(1)).subquery()
-        return select(held.label("held"), *shown.c).select_from(nothing.outerjoin(shown, true()))
+        return select(held.label("held"), *shown.c, *also).select_from(nothing.outerjoin(shown, true()))
 
 
 class Compiled:
@@ -248,9 +267,12 @@ class Transaction(ABC):
 class AtOnce(Transaction):
     """Where a round trip costs more than the rows it moves: PostgreSQL."""
 
+    _is_flushed = True
+    """Whether what a chain has committed is on the disk when it returns."""
+
     async def follow(self, chain: Chain, /, **values: Any) -> tuple[int, Row[*tuple[Any, ...]] | None]:
         """Run a chain in one round trip."""
-        compiled = chain.at_once(self._dialect)
+        compiled = chain.at_once(self._dialect, is_flushed=self._is_flushed)
         row: Row[*tuple[Any, ...]] = compiled.rows(await self._run(compiled, compiled.values(values))).one()
         return row.held, row if row.held >= len(chain) else None
 

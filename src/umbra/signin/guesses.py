@@ -275,7 +275,7 @@ async def _look_at_totp(auth: Auth, guess: Guess, code: Digits) -> Proven:
     now = auth.clock.now()
     opened = await _opened(auth, guess)
     cost = _cost(auth, opened)
-    async with auth.db.single() as tx:
+    async with auth.db.unflushed() as tx:
         charged = await store.charge_code(tx, guess.user_id, cost, guess.client, guess.challenge, now)
     looking = totp_flows.match(auth, guess.user_id, opened, code, now)
     found = await _matched(auth, guess.user_id, guess.client, charged, looking)

@@ -58,7 +58,7 @@ async def request_reset(auth: Auth, username: str, client: Client) -> None:
     refuse_without_mail(auth)
     async with watching(auth.sink, Event.PASSWORD_RESET_REQUESTED, client) as note:
         note.detail["method"] = "mail"
-        async with auth.db.single() as tx:
+        async with auth.db.unflushed() as tx:
             await attempts.charge(tx, attempts.reset_budget(passwords.network_of(client.ip)), auth.clock.now())
         async with auth.db.begin() as tx:
             now = auth.clock.now()

@@ -106,7 +106,7 @@ async def _charged(
     """Charge the guess, commit, and return the account, which the audit log is told, that has to wait or not."""
     network, now = network_of(client.ip), auth.clock.now()
     try:
-        async with auth.db.single() as tx:
+        async with auth.db.unflushed() as tx:
             budget, stored = await store.charge_password(tx, username_key, network, client.browser, now)
     except AttemptsSpent:
         async with auth.db.read() as tx:
