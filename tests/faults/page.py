@@ -36,6 +36,10 @@ a new challenge? `make faults` writes this page from the cases of `tests/faults/
 - **Where the database has done it and its answer is lost, the server cannot know.** It answers `unavailable`, and never
   guesses in the caller's favour: at worst a guess stays charged, or a code is used up, though the caller saw 503. The
   next code goes through. A guess of which nobody knows whether it was charged is never handed back.
+- **What was wrong is told when it is written down, and not before.** If that fails, the answer is 503, right or wrong.
+- **A PostgreSQL that crashes** knows afterwards every guess whose answer has left, every code that was accepted and
+  every session. A charge alone does not wait for the disk: it gets there with what the answer waits for
+  (`tests/faults/test_crashed.py` kills the server after each).
 """
 
 HEAD = """| Fault | Call | Answer | Guess | Session | The same proof again |

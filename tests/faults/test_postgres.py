@@ -7,7 +7,7 @@ import pytest
 
 from faults.cases import AWAY, BUSY, CUT, TERMINATED, Case
 from faults.conftest import Unlucky
-from faults.moments import Watch
+from faults.moments import Moment, Watch
 from umbra.db import postgres
 
 
@@ -80,3 +80,16 @@ async def test_a_pool_without_a_connection_does_what_is_declared(
         answer = await wired.world.send(case.door, proof)
 
     assert case.declared == await wired.world.outcome(case.door, proof, answer)
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+async def test_whoever_guessed_wrong_is_told_nothing_that_is_not_written_down(wired: Unlucky, is_done: bool) -> None:
+    token, code = await wired.world.person.challenge(), wired.world.person.wrong_code()
+    wired.wire.watch, wired.wire.stays_down = Watch(Moment(("INSERT INTO audit_events",), is_done=is_done)), True
+
+    answer = await wired.world.person.verify(token, code=code)
+
+    assert wired.wire.watch.has_come
+    assert (503, "unavailable") == (answer.status_code, answer.json()["reason"])
+    wired.wire.is_down = False
+    assert 1 == await wired.world.failures()

@@ -201,12 +201,21 @@ class DatabaseSink:
         self._keep = keep
 
     async def record(self, happened: Happened) -> None:
-        """Keep the event; when the database is gone the log keeps its name, and what was decided stands."""
+        """Keep the event; when the database is gone the log keeps its name, and what was done stands.
+
+        A refusal that cannot be kept is not told: what a guess was charged is on the disk when its event is, and nobody
+        is to guess unseen (docs/decisions/0045-one-wait-for-the-disk.md).
+
+        Raises:
+            Unavailable: A refusal could not be kept.
+        """
         try:
             async with self._db.single() as tx:
                 await self._keep(tx, happened, self._clock.now())
         except Unavailable:
             log.warning("audit event not kept, no database: %s reason=%s", happened.event.value, happened.reason)
+            if happened.reason is not None:
+                raise
 
     async def was_kept(self, happened: Happened) -> None:
         """Do nothing: it is in the table."""
