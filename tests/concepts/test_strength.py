@@ -5,6 +5,7 @@ import hmac
 
 import pytest
 
+from support.people import Person
 from umbra.core.entropy import SystemEntropy
 from umbra.core.secret import Secret
 from umbra.crypto import tokens
@@ -40,12 +41,27 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 def test_a_right_code_costs_as_many_comparisons_as_a_wrong_one(compared: list[bool]) -> None:
     now = Step(1_000)
+    for reach, comparisons in ((1, 3), (10, 21)):
+        costs = set()
+        for step in (now, Step(now - 1), Step(now + 10), Step(now + 500)):
+            steps_of(SECRET, code_for(SECRET, step), now=now, reach=reach)
+            costs.add(len(compared))
+            compared.clear()
+        assert {comparisons} == costs
+
+
+async def test_a_refused_code_costs_as_many_comparisons_whatever_is_wrong_with_it(
+    enrolled: Person, compared: list[bool]
+) -> None:
+    used = enrolled.fresh_code()
+    assert (await enrolled.verify(code=used)).is_success
     costs = set()
-    for step in (now, Step(now - 1), Step(now + 10), Step(now + 500)):
-        steps_of(SECRET, code_for(SECRET, step), now=now)
-        costs.add(len(compared))
+    for code in (used, enrolled.wrong_code(), enrolled.code(-1), enrolled.code(5), enrolled.code(-10)):
+        token = await enrolled.challenge()
         compared.clear()
-    assert {21} == costs
+        assert "code_refused" == (await enrolled.verify(token, code=code)).json()["reason"]
+        costs.add(len(compared))
+    assert {24} == costs
 
 
 def test_secrets_and_marks_of_forms_are_compared_in_constant_time(compared: list[bool]) -> None:

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from umbra.backup_codes.codes import CODES_PER_SET, SECRET_CHARACTERS
 from umbra.core.crockford import ALPHABET
+from umbra.core.record import record
 from umbra.core.typed import CODE_DIGITS
 from umbra.totp.algorithm import SKEW_STEPS
 
@@ -45,7 +46,7 @@ SMALLEST_PROBABILITY, LARGEST_PROBABILITY = 0.0007, 0.07
 """Below, a year would have fewer guesses than the lock allows in a row; above, more than the waits leave."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cost:
     """How many codes one guess is compared with, and how many comparisons a budget has in a year."""
 

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, field
 
 from umbra.core.ids import AuthenticatorId, UserId
+from umbra.core.record import record
 from umbra.core.secret import Secret
 from umbra.crypto.keyring import Keyring
 
@@ -19,7 +20,7 @@ class MovedSecret(Exception):
     """The token opens, but it was sealed for another row or another purpose."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Place:
     """Where a sealed secret belongs."""
 

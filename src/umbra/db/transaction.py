@@ -109,7 +109,7 @@ Link = Callable[[ColumnElement[bool]], Select[*tuple[Any, ...]] | UpdateBase]
 """A statement that does nothing unless a condition is given, and returns a row when it has done something."""
 
 
-_UNFLUSHED = literal_column("set_config('synchronous_commit', 'off', true)").label("unflushed")
+_UNFLUSHED: ColumnElement[str] = literal_column("set_config('synchronous_commit', 'off', true)").label("unflushed")
 """Said inside a statement of PostgreSQL that is a transaction of its own, it holds for that one's commit."""
 
 

@@ -1,6 +1,6 @@
 """Writing down what happened, and telling the account's owner by mail, in one and the same transaction."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ from umbra.core.clock import Clock
 from umbra.core.entropy import Entropy
 from umbra.core.events import Client, Happened, Note
 from umbra.core.ids import UserId
+from umbra.core.record import record
 from umbra.core.secret import Secret
 from umbra.crypto import envelope, tokens
 from umbra.db.database import Database
@@ -21,7 +22,7 @@ from umbra.mail.kinds import Kind, code_place, kind_of
 from umbra.signin import store
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Meeting:
     """A sign-in from a browser: what makes it known, and tells of it if it was not.
 

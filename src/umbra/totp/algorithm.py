@@ -35,15 +35,15 @@ def code_for(secret: bytes, step: Step) -> Digits:
     return Digits(f"{number % 10**CODE_DIGITS:0{CODE_DIGITS}}")
 
 
-def steps_of(secret: bytes, code: Digits, *, now: Step) -> list[Step]:
-    """Return every step in sight of ``now`` that ``code`` belongs to, the earliest first.
+def steps_of(secret: bytes, code: Digits, *, now: Step, reach: int = SIGHT_STEPS) -> list[Step]:
+    """Return every step within ``reach`` of ``now`` that ``code`` belongs to, the earliest first.
 
     All candidates are computed and compared, so the time taken does not tell which one matched, or whether any did.
     """
     given = code.encode("ascii")
-    sight = range(max(0, now - SIGHT_STEPS), now + SIGHT_STEPS + 1)
+    within = range(max(0, now - reach), now + reach + 1)
     return [
-        Step(number) for number in sight if hmac.compare_digest(code_for(secret, Step(number)).encode("ascii"), given)
+        Step(number) for number in within if hmac.compare_digest(code_for(secret, Step(number)).encode("ascii"), given)
     ]
 
 

@@ -175,27 +175,35 @@ def resealed(auth: Auth, user_id: UserId, authenticator_id: AuthenticatorId, sea
 async def match(auth: Auth, user_id: UserId, opened: list[Opened], code: Digits, now: datetime) -> Match:
     """Find the authenticator and the step that ``code`` belongs to; the guess has been charged by now.
 
-    The ledger is asked about every code that is refused, or the time would tell which of them was right once.
+    What is accepted is among the steps that may be. Of every code that is refused all steps in sight are looked at, and
+    the ledger is asked, whatever was wrong with it, or the time would tell which of them was right once.
 
     Raises:
         CodeRefused: It belongs to none that may still be accepted.
     """
     now_step = algorithm.step_at(now)
-    causes = ["moved_secret"] if not opened else []
+    found, _ = _looked_for(opened, code, now_step, reach=algorithm.SKEW_STEPS)
+    if found is None:
+        _, causes = _looked_for(opened, code, now_step, reach=algorithm.SIGHT_STEPS)
+        was_used = await _was_used(auth, user_id, code, now_step)
+        cause = max(causes, key=_TELLING.index, default="moved_secret")
+        raise CodeRefused("replayed" if cause == "superseded" and was_used else cause)
+    return found
+
+
+def _looked_for(opened: list[Opened], code: Digits, now_step: Step, *, reach: int) -> tuple[Match | None, list[str]]:
+    """Return the first match within ``reach``, and why the code is no other's; all are looked at whatever is found."""
     found: Match | None = None
+    causes: list[str] = []
     for one in opened:
-        steps = algorithm.steps_of(one.secret.reveal(), code, now=now_step)
+        steps = algorithm.steps_of(one.secret.reveal(), code, now=now_step, reach=reach)
         try:
             step = algorithm.acceptable_step(steps, now=now_step, after=one.last_step)
         except CodeRefused as refusal:
             causes.append(refusal.cause)
         else:
             found = found or Match(one.id, step, now_step, code)
-    if found is None:
-        was_used = await _was_used(auth, user_id, code, now_step)
-        cause = max(causes, key=_TELLING.index)
-        raise CodeRefused("replayed" if cause == "superseded" and was_used else cause)
-    return found
+    return found, causes
 
 
 async def match_first(auth: Auth, user_id: UserId, opened: Opened, code: Digits, now: datetime) -> Match:

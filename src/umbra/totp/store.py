@@ -38,7 +38,7 @@ class Authenticator:
     last_used_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Enrolled:
     """What checking a code needs of an authenticator; ``sealed`` is a Fernet token."""
 
