@@ -127,6 +127,12 @@ FAULT_GUARDS = (
         FAULTS,
     ),
     Guard(
+        "a refused guess that cannot be written down is not answered",
+        (Cut("audit/store.py", "            if happened.reason is not None:\n                raise\n"),),
+        ("test_whoever_guessed_wrong_is_told_nothing_that_is_not_written_down",),
+        FAULTS,
+    ),
+    Guard(
         "a session that begins by a password alone is on the disk before it is answered",
         (Cut("signin/flows.py", "auth.db.single()", "auth.db.unflushed()"),),
         ("test_who_was_signed_in_stays_so_when_the_database_crashes",),

@@ -131,7 +131,10 @@ class Chain:
         self._one_by_one: WeakKeyDictionary[Dialect, list[tuple[Compiled, bool]]] = WeakKeyDictionary()
 
     def at_once(self, dialect: Dialect, *, is_flushed: bool = True) -> "Compiled":
-        """Return one statement, whose row begins with how many links held; its commit need not wait for the disk."""
+        """Return one statement, whose row begins with how many links held.
+
+        Unless it ``is_flushed``, the commit of the transaction that it is by itself does not wait for the disk.
+        """
         known = self._at_once if is_flushed else self._unflushed
         found = known.get(dialect)
         if found is None:
