@@ -1,13 +1,22 @@
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Inspector, inspect
+from sqlalchemy import Inspector, TableClause, column, insert, inspect, select
 
 from umbra.core.errors import Misconfigured
 from umbra.db import migrate, revision
 from umbra.db.database import Database
 from umbra.db.opening import open_database
+from umbra.db.transaction import Chain
+from umbra.totp.store import moved
+from umbra.totp.tables import AUTHENTICATORS
 from umbra.users import store as users
+from umbra.users.tables import USERS
+
+_CLASSES = TableClause("pg_class", column("relname"), column("reloptions"))
+_CHANGES = TableClause("pg_stat_xact_user_tables", column("relname"), column("n_tup_upd"), column("n_tup_hot_upd"))
+_OF_AUTHENTICATORS = _CHANGES.c.relname == AUTHENTICATORS.name
 
 
 @pytest.fixture
@@ -133,3 +142,39 @@ def _constraint_names(connection: object) -> list[object]:
         names += [each["name"] for each in inspector.get_unique_constraints(table)]
         names += [each["name"] for each in inspector.get_foreign_keys(table)]
     return names
+
+
+async def test_pages_are_as_full_as_the_tables_say(empty_postgresql_url: str) -> None:
+    database = open_database(empty_postgresql_url)
+    await migrate.upgrade(database)
+    async with database.read() as tx:
+        rows = (await tx.execute(select(_CLASSES.c.relname, _CLASSES.c.reloptions))).all()
+    await database.close()
+    ours = {
+        name: [f"{option}={value}" for option, value in (table.dialect_options["postgresql"]["with"] or {}).items()]
+        for name, table in migrate.metadata().tables.items()
+    }
+    assert ours == {row.relname: row.reloptions or [] for row in rows if row.relname in ours}
+
+
+async def test_a_code_step_moves_its_authenticator_in_place_in_a_full_table(empty_postgresql_url: str) -> None:
+    database = open_database(empty_postgresql_url)
+    await migrate.upgrade(database)
+    now, many = datetime(2026, 11, 30, tzinfo=UTC), range(1, 101)
+    people = [
+        {"username": f"u{n}", "username_key": f"u{n}", "password_hash": "-", "is_operator": False, "created_at": now}
+        for n in many
+    ]
+    apps = [
+        {"user_id": n, "name": "App", "name_key": "app", "secret": "s" * 228, "created_at": now, "confirmed_at": now}
+        for n in many
+    ]
+    async with database.begin() as tx:
+        await tx.execute(insert(USERS).values(people))
+        await tx.execute(insert(AUTHENTICATORS).values(apps))
+    async with database.begin() as tx:
+        for n in (1, 50, 100):
+            await tx.follow(Chain(moved), authenticator_id=n, user_id=n, step=1, now=now)
+        rows = await tx.execute(select(_CHANGES.c.n_tup_upd, _CHANGES.c.n_tup_hot_upd).where(_OF_AUTHENTICATORS))
+    await database.close()
+    assert [(3, 3)] == [tuple(row) for row in rows]

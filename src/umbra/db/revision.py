@@ -5,7 +5,7 @@ from sqlalchemy import String, column, select, table
 from umbra.db.database import Database
 from umbra.db.transaction import DatabaseFault, Statement
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest revision that this program knows; a test compares it with the migrations."""
 
 VERSION_TABLE = "umbra_alembic_version"
