@@ -46,8 +46,8 @@ QUEUE_PER_THREAD = 16
 BUSY_SHARE = 0.5
 """Of one processor: an event loop that takes more is busy."""
 
-LOOKS_EVERY_SECONDS = 0.5
-"""Over so long at least is seen how busy the event loop is."""
+LOOKS_EVERY_SECONDS = 0.15
+"""Over so long at least is seen how busy the event loop is; a flood has the threads to itself for no longer."""
 
 REST_PER_WORK = 8
 """While the event loop is busy, a thread rests so many times as long as it has hashed.
