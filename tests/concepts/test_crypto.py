@@ -22,6 +22,7 @@ from umbra.crypto.argon import (
     PROFILES,
     QUEUE_PER_THREAD,
     REST_PER_WORK,
+    SEEN_FOR_SECONDS,
     HashingPool,
     Pace,
 )
@@ -200,24 +201,23 @@ def test_a_thread_that_hashes_rests_only_while_the_event_loop_is_busy() -> None:
     assert 0 == pace.rest(now, *last)
 
 
-def test_a_rest_comes_before_the_next_work_and_keeps_nobody_from_the_last_ones_result(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_rest_comes_before_the_next_work_and_ends_when_the_loop_is_seen_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     pace = Pace()
     done: list[object] = []
     asked: list[tuple[float, ...]] = []
+    rests = iter([2.0, LOOKS_EVERY_SECONDS / 2, 0.0, 2.0, 0.0])
 
     def rest(*given: float) -> float:
         asked.append(given)
-        return 2.0
+        return next(rests)
 
     monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
     monkeypatch.setattr(time, "sleep", done.append)
     monkeypatch.setattr(pace, "rest", rest)
     for _ in range(2):
         pace.keeping(lambda: done.append("work"))
-    assert [(1000.0, 0.0, 0.0), (1000.0, 1000.0, 1000.0)] == asked
-    assert [2.0, "work", 2.0, "work"] == done
+    assert [(1000.0, 0.0, 0.0)] * 3 + [(1000.0, 1000.0, 1000.0)] * 2 == asked
+    assert [LOOKS_EVERY_SECONDS, LOOKS_EVERY_SECONDS / 2, "work", LOOKS_EVERY_SECONDS, "work"] == done
 
 
 def test_a_thread_that_has_no_rest_to_take_hands_the_interpreter_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,12 +226,21 @@ def test_a_thread_that_has_no_rest_to_take_hands_the_interpreter_to_nobody(monke
 
 
 def test_who_comes_in_a_crowd_makes_nobody_rest() -> None:
-    """Thirty-two sign-ins in one moment cost the event loop some 60 ms, at full speed, and then there is no more."""
+    """Thirty-two sign-ins in one moment cost the event loop up to 60 ms, at full speed; what comes of that soon ends."""
     pace = Pace()
     pace.look(100.0, 10.0)
-    for moment in (0.02, 0.06, 0.11, LOOKS_EVERY_SECONDS, 2 * LOOKS_EVERY_SECONDS):
-        pace.look(100.0 + moment, 10.0 + min(moment, 0.06))
-        assert 0 == pace.rest(100.0, 99.0, 100.0)
+    pace.look(100.06, 10.06)
+    assert 0 < pace.rest(100.06, 99.0, 100.0)
+    pace.look(100.12, 10.06)
+    assert 0 == pace.rest(100.12, 99.0, 100.0)
+
+
+def test_that_the_event_loop_was_busy_counts_only_while_somebody_looks() -> None:
+    pace = Pace()
+    pace.look(100.0, 10.0)
+    pace.look(101.0, 11.0)
+    assert 0 < pace.rest(101.0 + 0.9 * SEEN_FOR_SECONDS, 99.0, 101.0)
+    assert 0 == pace.rest(101.0 + SEEN_FOR_SECONDS, 99.0, 101.0)
 
 
 async def test_a_caller_who_leaves_gives_the_place_back_when_the_thread_is_done() -> None:

@@ -46,8 +46,11 @@ QUEUE_PER_THREAD = 16
 BUSY_SHARE = 0.5
 """Of one processor: an event loop that takes more is busy."""
 
-LOOKS_EVERY_SECONDS = 0.15
+LOOKS_EVERY_SECONDS = 0.05
 """Over so long at least is seen how busy the event loop is; a flood has the threads to itself for no longer."""
+
+SEEN_FOR_SECONDS = 4 * LOOKS_EVERY_SECONDS
+"""So long that counts: only who comes for a place looks, and when nobody comes there is no flood."""
 
 REST_PER_WORK = 8
 """While the event loop is busy, a thread rests so many times as long as it has hashed.
@@ -124,13 +127,14 @@ class Pace:
 
     def rest(self, now: float, began: float, ended: float) -> float:
         """Return for how many seconds a thread has to rest whose last work was between ``began`` and ``ended``."""
-        return max(0.0, ended + REST_PER_WORK * (ended - began) - now) if self._is_busy else 0.0
+        is_busy = self._is_busy and now - self._since < SEEN_FOR_SECONDS
+        return max(0.0, ended + REST_PER_WORK * (ended - began) - now) if is_busy else 0.0
 
     def keeping(self, work: Callable[[], T]) -> T:
         """Do ``work`` in this thread, once it has rested; who waited for the work before has its result by then."""
         began, ended = getattr(self._thread, "worked", (0.0, 0.0))
-        if (rest := self.rest(time.monotonic(), began, ended)) > 0:
-            time.sleep(rest)  # not at all for none: even that would hand the interpreter to another thread
+        while (rest := self.rest(time.monotonic(), began, ended)) > 0:  # or not at all: even to sleep for no time
+            time.sleep(min(rest, LOOKS_EVERY_SECONDS))  # would hand the interpreter to another thread
         began = time.monotonic()
         try:
             return work()
