@@ -226,7 +226,7 @@ def test_a_thread_that_has_no_rest_to_take_hands_the_interpreter_to_nobody(monke
 
 
 def test_who_comes_in_a_crowd_makes_nobody_rest() -> None:
-    """Thirty-two sign-ins in one moment cost the event loop up to 60 ms, at full speed; what comes of that soon ends."""
+    """Thirty-two sign-ins in one moment cost the event loop up to 60 ms; what comes of that soon ends."""
     pace = Pace()
     pace.look(100.0, 10.0)
     pace.look(100.06, 10.06)
