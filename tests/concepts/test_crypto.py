@@ -226,13 +226,33 @@ def test_a_thread_that_has_no_rest_to_take_hands_the_interpreter_to_nobody(monke
 
 
 def test_who_comes_in_a_crowd_makes_nobody_rest() -> None:
-    """Thirty-two sign-ins in one moment cost the event loop up to 60 ms; what comes of that soon ends."""
+    """Thirty-two sign-ins in one moment cost the event loop some 60 ms, at full speed, and then there is no more."""
     pace = Pace()
     pace.look(100.0, 10.0)
-    pace.look(100.06, 10.06)
-    assert 0 < pace.rest(100.06, 99.0, 100.0)
-    pace.look(100.12, 10.06)
-    assert 0 == pace.rest(100.12, 99.0, 100.0)
+    for moment in (0.02, 0.06, 0.11, 0.25):
+        pace.look(100.0 + moment, 10.0 + min(moment, 0.06))
+        assert 0 == pace.rest(100.0, 99.0, 100.0)
+    pace.look(100.5, 10.06)
+    assert 0 == pace.rest(100.0, 99.0, 100.0)
+
+
+@pytest.mark.parametrize("begins", range(0, 200, 10))
+@pytest.mark.parametrize("takes", [60, 70])
+def test_a_crowd_makes_nobody_rest_whenever_it_comes_between_two_looks(begins: int, takes: int) -> None:
+    """Others have come for places before it, so that it meets looks at any moment; all in milliseconds."""
+    pace = Pace()
+    for moment in range(0, 600, 10):
+        pace.look(100 + moment / 1000, 10 + min(max(moment - begins, 0), takes) / 1000)
+        assert 0 == pace.rest(100 + moment / 1000, 99.0, 100 + moment / 1000)
+
+
+def test_a_loop_that_stays_busy_is_seen_within_two_tenths_of_a_second() -> None:
+    pace = Pace()
+    for moment in range(0, 500, 10):
+        pace.look(100 + moment / 1000, 10.0)
+    for moment in range(0, 200, 10):
+        pace.look(100.5 + moment / 1000, 10 + 0.9 * moment / 1000)
+    assert 0 < pace.rest(100.7, 100.6, 100.7)
 
 
 def test_that_the_event_loop_was_busy_counts_only_while_somebody_looks() -> None:

@@ -6,6 +6,7 @@ import re
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
@@ -47,10 +48,13 @@ BUSY_SHARE = 0.5
 """Of one processor: an event loop that takes more is busy."""
 
 LOOKS_EVERY_SECONDS = 0.05
-"""Over so long at least is seen how busy the event loop is; a flood has the threads to itself for no longer."""
+"""So often at most is looked how busy the event loop is, and does a thread that rests ask whether it still has to."""
 
-SEEN_FOR_SECONDS = 4 * LOOKS_EVERY_SECONDS
-"""So long that counts: only who comes for a place looks, and when nobody comes there is no flood."""
+SEEN_OVER_SECONDS = 0.15
+"""Over so long at least that is seen: a crowd that comes at once makes the loop busy for less than half of it."""
+
+SEEN_FOR_SECONDS = 0.2
+"""So long it counts: only who comes for a place looks, and when nobody comes there is no flood."""
 
 REST_PER_WORK = 8
 """While the event loop is busy, a thread rests so many times as long as it has hashed.
@@ -115,19 +119,23 @@ class Pace:
     """How a thread that hashes makes room for an event loop that is busy; one that is not finds it always ready."""
 
     def __init__(self) -> None:
-        self._since = self._worked = 0.0
+        self._looks = deque([(0.0, 0.0)])
         self._is_busy = False
         self._thread = threading.local()
 
     def look(self, now: float, worked: float) -> None:
         """Learn, in the event loop's thread, how many seconds of processor time it has taken until ``now``."""
-        if now - self._since >= LOOKS_EVERY_SECONDS:
-            self._is_busy = worked - self._worked > BUSY_SHARE * (now - self._since)
-            self._since, self._worked = now, worked
+        if now - self._looks[-1][0] < LOOKS_EVERY_SECONDS:
+            return
+        while len(self._looks) > 1 and now - self._looks[1][0] >= SEEN_OVER_SECONDS:
+            self._looks.popleft()
+        since, worked_before = self._looks[0]
+        self._is_busy = worked - worked_before > BUSY_SHARE * (now - since)
+        self._looks.append((now, worked))
 
     def rest(self, now: float, began: float, ended: float) -> float:
         """Return for how many seconds a thread has to rest whose last work was between ``began`` and ``ended``."""
-        is_busy = self._is_busy and now - self._since < SEEN_FOR_SECONDS
+        is_busy = self._is_busy and now - self._looks[-1][0] < SEEN_FOR_SECONDS
         return max(0.0, ended + REST_PER_WORK * (ended - began) - now) if is_busy else 0.0
 
     def keeping(self, work: Callable[[], T]) -> T:
