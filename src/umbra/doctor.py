@@ -158,6 +158,8 @@ async def _durability(auth: Auth) -> Finding:
 
 
 async def _keys(auth: Auth) -> Finding:
+    if await upkeep.is_new(auth):
+        return Finding(marked("keys"), is_well=True, text=marked("nothing is sealed yet: no server has started"))
     is_alive = await upkeep.is_canary_alive(auth)
     text = marked("open the data") if is_alive else marked("do not open the data (UMBRA_ENCRYPTION_KEYS)")
     return Finding(marked("keys"), is_alive, text)

@@ -202,6 +202,12 @@ async def is_canary_alive(auth: Auth) -> bool:
     return True
 
 
+async def is_new(auth: Auth) -> bool:
+    """Say whether nothing was ever sealed in this database, so that there is nothing that the keys could open."""
+    async with auth.db.read() as tx:
+        return await state.get(tx, CANARY) is None and not await _count_sealed(auth, tx)
+
+
 @dataclass(frozen=True, slots=True)
 class KeyUse:
     """How many rows each key seals, newest key first; every key we hold is listed, unused ones too."""

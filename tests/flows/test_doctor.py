@@ -293,6 +293,20 @@ async def test_keys_that_open_nothing_and_secrets_that_nobody_opens_are_found(au
     assert not {"keys", "secrets", "rotation"} & (await found(auth)).keys()
 
 
+async def test_a_database_that_no_server_has_started_with_has_nothing_for_the_keys_to_open(auth: Auth) -> None:
+    async with auth.db.begin() as tx:
+        await state.take(tx, upkeep.CANARY)
+    other = replace(auth, keyring=Keyring.of(new_key().reveal()))
+    said = {one.name: one for one in await doctor.examine(other)}["keys"]
+    assert (True, "nothing is sealed yet: no server has started") == (said.is_well, said.detail)
+
+
+async def test_secrets_without_a_proof_that_the_keys_open_them_are_found(auth: Auth, enrolled: Person) -> None:
+    async with auth.db.begin() as tx:
+        await state.take(tx, upkeep.CANARY)
+    assert "do not open the data (UMBRA_ENCRYPTION_KEYS)" == await detail(auth, "keys")
+
+
 async def test_a_secret_in_another_row_is_found(auth: Auth, enrolled: Person) -> None:
     async with auth.db.begin() as tx:
         await tx.execute(update(AUTHENTICATORS).values(id=AUTHENTICATORS.c.id + 1))
