@@ -100,6 +100,8 @@ _UNSEALED = Statement(select(*_EVENT).where(AUDIT.c.seq.is_(None)).order_by(AUDI
 _NEWEST = select(AUDIT.c.seq, AUDIT.c.digest).where(AUDIT.c.seq.is_not(None)).order_by(AUDIT.c.seq.desc()).limit(1)
 _NEWEST_SEALED = Statement(_NEWEST)
 
+_DIGEST_AT = Statement(select(AUDIT.c.digest).where(AUDIT.c.seq == bindparam("seq")))
+
 _OLDEST_UNSEALED = select(AUDIT.c.at).where(AUDIT.c.seq.is_(None)).order_by(AUDIT.c.id).limit(1)
 
 _GIVEN = union_all(
@@ -183,7 +185,7 @@ async def end(tx: Transaction, head: str) -> End:
 
 async def digest_at(tx: Transaction, seq: int) -> str | None:
     """Return the digest in one place of the chain, if there is one."""
-    return (await tx.execute(select(AUDIT.c.digest).where(AUDIT.c.seq == seq))).scalar_one_or_none()
+    return (await tx.execute(_DIGEST_AT, seq=seq)).scalar_one_or_none()
 
 
 async def delete_until(tx: Transaction, seq: int) -> int:
