@@ -157,6 +157,7 @@ def _settle() -> None:
     """Take what start-up has made out of what is looked over for garbage, which would stop everybody for 50 ms."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 async def _framework_refusal(request: Request, error: Exception) -> Response:

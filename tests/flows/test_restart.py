@@ -51,10 +51,13 @@ async def test_what_start_up_has_made_is_not_looked_over_for_garbage(auth: Auth)
     service = FastAPI()
     service.state.umbra, service.state.umbra_metrics = auth, None
     before = gc.get_freeze_count()
+    gc.disable()  # as the command does
     try:
         async with app._lifespan(service):
             assert gc.get_freeze_count() > before
+            assert gc.isenabled()
     finally:
+        gc.enable()
         gc.unfreeze()
         gc.collect()
         gc.freeze()  # what was frozen when tests had been collected

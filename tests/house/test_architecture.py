@@ -194,6 +194,13 @@ def test_the_version_is_in_the_changelog() -> None:
     assert f"[{__version__}]" in (ROOT / "CHANGELOG.md").read_text()
 
 
+def test_help_loads_nothing_that_only_the_commands_themselves_want() -> None:
+    unwanted = {"asyncio", "pydantic", "ssl", "sqlalchemy"}
+    asked = f"import sys, umbra.cli.main; print(*{unwanted} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True)
+    assert "" == done.stdout.strip()
+
+
 def test_the_server_does_not_load_the_orm_nor_what_only_some_of_its_settings_want() -> None:
     unwanted = {"alembic", "prometheus_client", "smtplib", "sqlalchemy.orm"}
     asked = f"import sys, umbra.app, umbra.db.postgres, umbra.db.sqlite; print(*{unwanted} & set(sys.modules))"

@@ -1,6 +1,5 @@
 """What every command needs. Everything heavy is imported when it is used: ``umbra --help`` answers at once."""
 
-import asyncio
 import importlib
 import json
 import sys
@@ -21,6 +20,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 def run(work: "Callable[[Auth], Awaitable[T]]") -> T:
     """Do ``work`` with an Auth of the environment's, or of the application that ``--app`` names, and close it again."""
+    import asyncio
 
     async def worked() -> T:
         async with _opened() as auth:

@@ -1,4 +1,3 @@
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -59,6 +58,8 @@ def _move(work: "Callable[[Database], Awaitable[None]]") -> None:
 
 def _run(work: "Callable[[Database], Awaitable[T]]") -> T:
     """Do ``work`` on the database alone: a schema is no business of the keys'."""
+    import asyncio
+
     from umbra import settings as settings_of
     from umbra import wiring
     from umbra.db.opening import open_database

@@ -1,6 +1,4 @@
-import asyncio
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -25,6 +23,10 @@ PRIVATE_UMASK = 0o077
 @click.option("--migrate", "do_migrate", is_flag=True, help="Bring the schema of a PostgreSQL database up to date.")
 def serve(host: str, port: int, workers: int, *, do_migrate: bool) -> None:
     """Start the server."""
+    import asyncio
+    import gc
+
+    gc.disable()  # what is loaded stays; the application looks once for what does not, and enables it again
     from umbra import settings as settings_of
     from umbra.core import logs
 
@@ -41,6 +43,8 @@ def serve(host: str, port: int, workers: int, *, do_migrate: bool) -> None:
     if first_run is not None:
         click.echo("There is no account yet. Make the first one here; the address works once:")
         click.echo(f"  {settings.public_url}/first-run?token={first_run.reveal()}")
+    if workers > 1:
+        gc.enable()  # each of the server processes loads the application for itself
     with _shared_counts() if settings.metrics and workers > 1 else nullcontext():
         _serve(host, port, workers, logs.configuration(settings.log_format))
 
@@ -57,6 +61,8 @@ def _shared_counts() -> Iterator[None]:
 
 def _refuse_taken_port(host: str, port: int) -> None:
     """Find out before a first-run address is made: one made in vain would end the running server's."""
+    import socket
+
     try:
         socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except OSError as error:
