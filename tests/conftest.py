@@ -1,7 +1,6 @@
 """Two databases, a clock that stands still, hashing that costs nothing."""
 
 import contextlib
-import functools
 import gc
 import os
 import shutil
@@ -15,7 +14,6 @@ import anyio
 import asyncpg
 import httpx
 import pytest
-import segno
 
 from support import postgres
 from support.people import BASE_URL, Person
@@ -53,14 +51,6 @@ def pytest_collection_finish() -> None:
     """Take thousands of tests out of what is looked over for garbage, which took a tenth of their time."""
     gc.collect()
     gc.freeze()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def quick_pictures() -> Iterator[None]:
-    """Draw QR codes with the first of eight patterns: they read the same, and to find the best is most of the work."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(segno, "make", functools.partial(segno.make, mask=0))
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -203,9 +203,9 @@ async def is_canary_alive(auth: Auth) -> bool:
 
 
 async def is_new(auth: Auth) -> bool:
-    """Say whether nothing was ever sealed in this database, so that there is nothing that the keys could open."""
+    """Say whether nobody has begun with this database: it has no secrets and no facts, and nothing for keys to open."""
     async with auth.db.read() as tx:
-        return await state.get(tx, CANARY) is None and not await _count_sealed(auth, tx)
+        return not await state.every(tx) and not await _count_sealed(auth, tx)
 
 
 @dataclass(frozen=True, slots=True)

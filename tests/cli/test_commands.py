@@ -1,5 +1,6 @@
 """The operator's commands, on both databases."""
 
+import gc
 import json
 import socket
 import stat
@@ -357,6 +358,13 @@ def test_a_second_server_on_a_port_leaves_the_first_ones_address_good(own: tuple
         names = connection.execute(text("SELECT name FROM server_state")).scalars().all()
     engine.dispose()
     assert ["canary", "database_name"] == names
+
+
+def test_a_server_that_does_not_start_leaves_garbage_looked_for(own: tuple[Umbra, Path]) -> None:
+    umbra, _ = own
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert 1 == umbra("serve", "--port", str(taken.getsockname()[1])).exit_code
+    assert gc.isenabled()
 
 
 def test_a_lost_key_file_is_not_replaced_by_a_new_key(own: tuple[Umbra, Path]) -> None:

@@ -295,15 +295,21 @@ async def test_keys_that_open_nothing_and_secrets_that_nobody_opens_are_found(au
 
 async def test_a_database_that_no_server_has_started_with_has_nothing_for_the_keys_to_open(auth: Auth) -> None:
     async with auth.db.begin() as tx:
-        await state.take(tx, upkeep.CANARY)
+        await tx.execute(delete(state.STATE))
     other = replace(auth, keyring=Keyring.of(new_key().reveal()))
     said = {one.name: one for one in await doctor.examine(other)}["keys"]
     assert (True, "nothing is sealed yet: no server has started") == (said.is_well, said.detail)
 
 
-async def test_secrets_without_a_proof_that_the_keys_open_them_are_found(auth: Auth, enrolled: Person) -> None:
+async def test_a_proof_that_the_keys_open_the_data_is_missed_where_anything_else_is_sealed(auth: Auth) -> None:
     async with auth.db.begin() as tx:
         await state.take(tx, upkeep.CANARY)
+    assert "do not open the data (UMBRA_ENCRYPTION_KEYS)" == await detail(auth, "keys")
+
+
+async def test_secrets_without_any_fact_about_the_database_are_found(auth: Auth, enrolled: Person) -> None:
+    async with auth.db.begin() as tx:
+        await tx.execute(delete(state.STATE))
     assert "do not open the data (UMBRA_ENCRYPTION_KEYS)" == await detail(auth, "keys")
 
 

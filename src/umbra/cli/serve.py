@@ -27,6 +27,7 @@ def serve(host: str, port: int, workers: int, *, do_migrate: bool) -> None:
     import gc
 
     gc.disable()  # what is loaded stays; the application looks once for what does not, and enables it again
+    click.get_current_context().call_on_close(gc.enable)  # as does a command that comes to nothing
     from umbra import settings as settings_of
     from umbra.core import logs
 
